@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * FastRPC wire format: what the host (kernel driver, daemon's soft device) writes and what the DSP (software DSP)
- * reads. Pure functions over memory that the caller gives; no allocation, no library call, no recursion, no lock. The
- * same source is linked into the kernel module and into user space, so only linux/ headers that both have are used.
+ * FastRPC wire format: what the host (kernel driver, daemon's soft device) writes and what the
+ * DSP (software DSP) reads. Pure functions over memory that the caller gives and owns; no
+ * allocation, no library call, no recursion, no lock, so they may be called from anywhere. The
+ * same source is linked into the kernel module and into user space: only linux/ headers that both
+ * have are used.
  *
- * Trust: everything the other side wrote is hostile. The host keeps its own copy of every place and length (struct
- * fastrpc_place) and never reads a descriptor back from the payload. The DSP side copies each descriptor once, checks
- * the copy, and uses only the copy.
+ * Trust: everything the other side wrote is hostile. The host keeps its own copy of every place
+ * and length (struct fastrpc_place) and never reads a descriptor back from the payload. The DSP
+ * side copies each descriptor once, checks the copy, and uses only the copy.
  *
- * Words: "payload" is the shared memory of one invocation: descriptors ("metadata"), then the inline data.
+ * Words: "payload" is the shared memory of one invocation: descriptors ("metadata"), then the
+ * inline data. A payload begins at a page boundary. A "bank" is the 4 GiB address space of one
+ * session; a DSP address is the address in the bank in bits 31:0 and the bank's stream id in bits
+ * 63:32.
  */
 #ifndef QDA_FASTRPC_H
 #define QDA_FASTRPC_H
@@ -23,10 +28,13 @@
 #define FASTRPC_MAX_CRCLIST	64
 #define FASTRPC_MAX_ID		255	/* ids on the wire are 1..255 */
 
-/* Static remote handles. Users may name neither 1 nor 2; the daemon's core lets no client name any wire handle. */
-#define FASTRPC_HANDLE_PROCESS	1	/* process control: methods below; client id 0 */
-#define FASTRPC_HANDLE_UTIL	2	/* DSP utilities: method 0, attributes */
-#define FASTRPC_HANDLE_CURRENT	4	/* adsp_current_process1 */
+/*
+ * Static remote handles. Users may name neither 1 nor 2; the daemon's core lets no client name any
+ * wire handle.
+ */
+#define FASTRPC_HANDLE_PROCESS	 1	/* process control: methods below; client id 0 */
+#define FASTRPC_HANDLE_UTIL	 2	/* DSP utilities: method 0, attributes */
+#define FASTRPC_HANDLE_CURRENT	 4	/* adsp_current_process1 */
 #define FASTRPC_HANDLE_REMOTECTL 8	/* remotectl1: method 2 open, 3 close */
 
 /* Methods of FASTRPC_HANDLE_PROCESS. */
@@ -43,8 +51,10 @@ enum fastrpc_process_method {
 
 /* Methods of FASTRPC_HANDLE_REMOTECTL. */
 enum fastrpc_remotectl_method {
-	FASTRPC_REMOTECTL_OPEN = 2,	/* in {u32 name_len, err_len}, name; out {u32 handle, dlerr}, errstr */
-	FASTRPC_REMOTECTL_CLOSE = 3,	/* in {u32 handle, err_len}; out {u32 dlerr}, errstr */
+	/* in {u32 name_len, err_len}, name; out {u32 handle, dlerr}, errstr */
+	FASTRPC_REMOTECTL_OPEN = 2,
+	/* in {u32 handle, err_len}; out {u32 dlerr}, errstr */
+	FASTRPC_REMOTECTL_CLOSE = 3,
 };
 
 /* Process attributes of CREATE (uapi/misc/fastrpc.h of the legacy driver). */
@@ -63,21 +73,53 @@ enum fastrpc_remotectl_method {
 #define FASTRPC_ENOSUCHMAP	0x80000448u
 #define FASTRPC_EVERSION	0x80000594u	/* stub and skel have other interface versions */
 
-/* --- scalars: attributes 31:29, method 28:24, in bufs 23:16, out bufs 15:8, in handles 7:4, out handles 3:0 --- */
+/*
+ * --- scalars ---
+ * attributes 31:29, method 28:24, in bufs 23:16, out bufs 15:8, in handles 7:4, out handles 3:0
+ */
 
-static inline __u32 fastrpc_sc(__u32 attr, __u32 method, __u32 in, __u32 out, __u32 in_handles, __u32 out_handles)
+static inline __u32 fastrpc_sc(__u32 attr, __u32 method, __u32 in, __u32 out, __u32 in_handles,
+			       __u32 out_handles)
 {
 	return (attr & 7) << 29 | (method & 31) << 24 | (in & 255) << 16 | (out & 255) << 8 |
 	       (in_handles & 15) << 4 | (out_handles & 15);
 }
 
-static inline __u32 fastrpc_sc_attr(__u32 sc) { return sc >> 29; }
-static inline __u32 fastrpc_sc_method(__u32 sc) { return sc >> 24 & 31; }
-static inline __u32 fastrpc_sc_in(__u32 sc) { return sc >> 16 & 255; }
-static inline __u32 fastrpc_sc_out(__u32 sc) { return sc >> 8 & 255; }
-static inline __u32 fastrpc_sc_in_handles(__u32 sc) { return sc >> 4 & 15; }
-static inline __u32 fastrpc_sc_out_handles(__u32 sc) { return sc & 15; }
-static inline __u32 fastrpc_sc_bufs(__u32 sc) { return fastrpc_sc_in(sc) + fastrpc_sc_out(sc); }
+static inline __u32 fastrpc_sc_attr(__u32 sc)
+{
+	return sc >> 29;
+}
+
+static inline __u32 fastrpc_sc_method(__u32 sc)
+{
+	return sc >> 24 & 31;
+}
+
+static inline __u32 fastrpc_sc_in(__u32 sc)
+{
+	return sc >> 16 & 255;
+}
+
+static inline __u32 fastrpc_sc_out(__u32 sc)
+{
+	return sc >> 8 & 255;
+}
+
+static inline __u32 fastrpc_sc_in_handles(__u32 sc)
+{
+	return sc >> 4 & 15;
+}
+
+static inline __u32 fastrpc_sc_out_handles(__u32 sc)
+{
+	return sc & 15;
+}
+
+static inline __u32 fastrpc_sc_bufs(__u32 sc)
+{
+	return fastrpc_sc_in(sc) + fastrpc_sc_out(sc);
+}
+
 static inline __u32 fastrpc_sc_args(__u32 sc)
 {
 	return fastrpc_sc_bufs(sc) + fastrpc_sc_in_handles(sc) + fastrpc_sc_out_handles(sc);
@@ -87,20 +129,24 @@ static inline __u32 fastrpc_sc_args(__u32 sc)
 
 enum fastrpc_arg_kind {
 	FASTRPC_ARG_INLINE = 0,	/* in or out buffer whose bytes travel in the payload */
-	FASTRPC_ARG_BUFFER = 1,	/* in or out buffer that the DSP sees already: addr is its DSP address */
-	FASTRPC_ARG_KEY = 2,	/* in handle: a mapped buffer's key, with offset and length inside it */
-	FASTRPC_ARG_NUMBER = 3,	/* in handle: a plain 64-bit number; out handle: filled by the DSP */
+	FASTRPC_ARG_BUFFER = 1,	/* in or out buffer that the DSP sees already */
+	FASTRPC_ARG_KEY = 2,	/* in handle: a mapped buffer's key, with a range inside it */
+	FASTRPC_ARG_NUMBER = 3,	/* in handle: a plain number; out handle: filled by the DSP */
 };
 
-/* One argument in a private copy of the host's. Order: in buffers, out buffers, in handles, out handles. */
+/*
+ * One argument, in a private copy of the host's. Order: in buffers, out buffers, in handles, out
+ * handles.
+ */
 struct fastrpc_arg {
-	__u64 addr;	/* INLINE: where it stands at the caller (only overlaps are read from it); BUFFER: DSP address of
-			 * the first byte; KEY: DSP address of the whole buffer; NUMBER: the number */
-	__u64 length;	/* bytes; KEY: length inside the buffer; NUMBER: 0 */
+	__u64 addr;	/* INLINE: where it stands at the caller (only overlaps are read from it);
+			 * BUFFER: DSP address of the first byte; KEY: DSP address of the whole
+			 * buffer; NUMBER: the number */
+	__u64 length;	/* bytes; KEY: length of the range; NUMBER: 0 */
 	__u32 kind;	/* enum fastrpc_arg_kind */
 	__u32 key;	/* KEY: 0..INT_MAX */
-	__u32 offset;	/* KEY: offset inside the buffer */
-	__u32 pad;
+	__u32 offset;	/* KEY: offset of the range in the buffer */
+	__u32 size;	/* KEY: bytes of the whole buffer; 0: as far as the range reaches */
 };
 
 /* Where an inline argument lies in the payload. The host's own truth about it after the call. */
@@ -109,27 +155,41 @@ struct fastrpc_place {
 	__u32 length;	/* 0: the argument has no bytes in the payload */
 };
 
-/* Counts and groups fit the scalars, kinds fit their group, nothing wraps. 0 or -EINVAL (kind, count),
- * -EOVERFLOW (addr + length, or length beyond 4 GiB). `n` is the number of elements the caller really has. */
+/*
+ * Is this table of `n` arguments what `sc` says, and can each element be carried? To be called on a
+ * private copy before anything else here sees it.
+ * 0; -EINVAL: n differs from the scalars' count, a kind that its group does not take, a key beyond
+ * INT_MAX, a NUMBER with a length; -EOVERFLOW: 4 GiB or more, addr + length wraps or leaves the
+ * bank, a KEY's range leaves its buffer.
+ */
 int fastrpc_check(__u32 sc, const struct fastrpc_arg *args, __u32 n);
 
 /* Bytes of metadata for `sc`: 40 n + 384. */
 __u32 fastrpc_meta_size(__u32 sc);
 
-/* Lay the inline arguments out behind `head` bytes (fastrpc_meta_size(sc) for a payload; 0 for a bare data area).
- * Arguments that overlap at the caller overlap in the payload in the same way (sort by start, longest first; max-end
- * rule); each one that overlaps nothing before it begins at a multiple of FASTRPC_ALIGN. Only INLINE arguments take
- * part. `places` has room for fastrpc_sc_args(sc) elements, `order` for fastrpc_sc_bufs(sc). The whole size, not rounded
- * to pages, goes to *size. 0, or -E2BIG when it would pass `limit`. args must have passed fastrpc_check(). */
-int fastrpc_plan(__u32 sc, const struct fastrpc_arg *args, __u32 head, __u32 limit, struct fastrpc_place *places,
-		 __u16 *order, __u32 *size);
+/*
+ * Lay the inline arguments out behind `head` bytes (fastrpc_meta_size(sc) for a payload; 0 for a
+ * bare data area). Arguments that overlap at the caller overlap in the payload in the same way;
+ * each one that overlaps nothing before it begins at a multiple of FASTRPC_ALIGN. Only INLINE
+ * arguments take part: the others get the place {0, 0}. `places` has room for fastrpc_sc_args(sc)
+ * elements, `order` (scratch) for fastrpc_sc_bufs(sc). The whole size, not rounded to pages, goes
+ * to *size. 0, or -E2BIG when it would pass `limit`. args must have passed fastrpc_check().
+ */
+int fastrpc_plan(__u32 sc, const struct fastrpc_arg *args, __u32 head, __u32 limit,
+		 struct fastrpc_place *places, __u16 *order, __u32 *size);
 
-/* Write the metadata (zeroed first) of a planned payload that the DSP sees at `payload_addr` (stream id in bits 63:32).
- * pv words are DSP addresses, never host pointers. */
+/*
+ * Write the metadata (zeroed first) of a planned payload that the DSP sees at `payload_addr`. The
+ * addresses in it are DSP addresses, never host pointers. The payload lies within its bank: that is
+ * for whoever allocated it to ensure.
+ */
 void fastrpc_write_meta(void *payload, __u64 payload_addr, __u32 sc, const struct fastrpc_arg *args,
 			const struct fastrpc_place *places);
 
-/* The number the DSP left for out handle `i` (0-based among the out handles). Read once; any value is possible. */
+/*
+ * The number the DSP left for out handle `i` (0-based among the out handles; 0 for one that `sc`
+ * lacks). Read once; any value is possible.
+ */
 __u64 fastrpc_out_handle(const void *payload, __u32 sc, __u32 i);
 
 /* --- messages --- */
@@ -140,7 +200,7 @@ struct fastrpc_msg {		/* host to DSP, 40 bytes */
 	__u64 ctx;		/* echoed by the response */
 	__u32 handle;
 	__u32 sc;
-	__u64 addr;		/* DSP address of the payload, stream id in bits 63:32; 0 when there is none */
+	__u64 addr;		/* DSP address of the payload; 0 when there is none */
 	__u64 size;		/* bytes of payload, rounded up to pages */
 };
 
@@ -158,15 +218,29 @@ static inline __u64 fastrpc_ctx(__u64 generation, __u32 id, __u32 pd_type)
 	return generation << 16 | (__u64)(id & 255) << 8 | (pd_type & 15);
 }
 
-static inline __u32 fastrpc_ctx_id(__u64 ctx) { return ctx >> 8 & 255; }
-static inline __u64 fastrpc_ctx_generation(__u64 ctx) { return ctx >> 16; }
-static inline __u32 fastrpc_ctx_pd_type(__u64 ctx) { return ctx & 15; }
+static inline __u32 fastrpc_ctx_id(__u64 ctx)
+{
+	return ctx >> 8 & 255;
+}
 
-void fastrpc_request(struct fastrpc_msg *msg, __s32 client_id, __s32 tid, __u64 ctx, __u32 handle, __u32 sc, __u64 addr,
-		     __u32 size);
+static inline __u64 fastrpc_ctx_generation(__u64 ctx)
+{
+	return ctx >> 16;
+}
 
-/* Bytes from the DSP to a response: 0, -EBADMSG when it is shorter than 16 bytes, has an id of 0 or reserved bits set.
- * Whether id and generation name a call in flight is the caller's to look up. */
+static inline __u32 fastrpc_ctx_pd_type(__u64 ctx)
+{
+	return ctx & 15;
+}
+
+void fastrpc_request(struct fastrpc_msg *msg, __s32 client_id, __s32 tid, __u64 ctx, __u32 handle,
+		     __u32 sc, __u64 addr, __u32 size);
+
+/*
+ * Bytes from the DSP to a response, pad cleared: 0; -EBADMSG when there are fewer than 16, the id
+ * is 0 or reserved bits are set. Whether id and generation name a call in flight is the caller's
+ * to look up.
+ */
 int fastrpc_response(const void *bytes, __u32 n, struct fastrpc_rsp *rsp);
 
 /* --- DSP side --- */
@@ -181,25 +255,35 @@ struct fastrpc_dsp_arg {
 	__u64 number;	/* NUMBER of an in handle; to be set for an out handle */
 };
 
-/* Read a request's descriptors out of shared memory, each word once, into checked private copies. `payload` is where
- * msg->addr is mapped and `readable` how much of it is. `args` has room for FASTRPC_MAX_ARGS. 0; -EBADMSG for scalars,
- * sizes or descriptors that do not fit; -EFAULT for a buffer that leaves the 4 GiB bank. */
-int fastrpc_parse(const struct fastrpc_msg *msg, const void *payload, __u64 readable, struct fastrpc_dsp_arg *args);
+/*
+ * Read a request's descriptors out of shared memory, each word once, into checked private copies.
+ * `msg` is private already; `payload` is where msg->addr is mapped and `readable` how much of it
+ * is. `args` has room for fastrpc_sc_args(msg->sc) elements (FASTRPC_MAX_ARGS suffice for any). A
+ * buffer is found as a DSP finds it, by its page entry and the low bits of its pv word, and the
+ * two must agree. A KEY is to be looked up by the caller: its page entry is not read.
+ * 0; -EBADMSG for sizes or descriptors that do not fit; -EFAULT for a buffer that leaves the bank
+ * or lies in another one.
+ */
+int fastrpc_parse(const struct fastrpc_msg *msg, const void *payload, __u64 readable,
+		  struct fastrpc_dsp_arg *args);
 
-/* Leave out handle `i` for the host. */
+/* Leave out handle `i` for the host; nothing happens for one that `sc` lacks. */
 void fastrpc_set_out_handle(void *payload, __u32 sc, __u32 i, __u64 number);
 
 /* --- process control bodies (handle 1), both sides --- */
 
-/* A control call in plain form. Which fields count depends on `method` (enum fastrpc_process_method). */
+/*
+ * A control call in plain form. Which fields count depends on `method` (enum
+ * fastrpc_process_method); CREATE stands for CREATE_ATTR too. Reading clears the others.
+ */
 struct fastrpc_ctl {
 	__u32 method;
 	__s32 client_id;
-	const char *name;	/* CREATE: shown by the DSP; the writer sends strnlen + 1 bytes, at most 128 */
+	const char *name;	/* CREATE: shown by the DSP; cut to 127 bytes and the terminator */
 	__u64 file_addr;	/* CREATE: DSP address of the shell image */
-	__u32 file_len;
-	__u64 mem_addr;		/* CREATE: initial memory; MAP, MMAP: pages */
-	__u64 mem_len;		/* and UNMAP, MUNMAP */
+	__u32 file_len;		/* CREATE: not 0 */
+	__u64 mem_addr;		/* CREATE: initial memory, if any; MEM_MAP, MMAP: whole pages */
+	__u64 mem_len;		/* and MEM_UNMAP, MUNMAP */
 	__u32 attrs;		/* CREATE */
 	__u32 siglen;		/* CREATE */
 	__s32 key;		/* MEM_MAP, MEM_UNMAP */
@@ -211,15 +295,22 @@ struct fastrpc_ctl {
 #define FASTRPC_CTL_PAYLOAD	FASTRPC_PAGE	/* one page holds any control call */
 #define FASTRPC_CTL_NAME	128
 
-/* Write a control call into one zeroed page that the DSP sees at `payload_addr`; *sc gets its scalars, *rsp the place of
- * the 8-byte answer (length 0 when the method has none). 0 or -EINVAL. */
+/*
+ * Write a control call into one page, cleared first, that the DSP sees at `payload_addr`; *sc gets
+ * its scalars, *rsp the place of the 8-byte answer (length 0 when the method has none). Firmware
+ * reads attributes from CREATE_ATTR only: a CREATE with attrs or siglen goes out as one.
+ * 0, or -EINVAL for a method or a field that cannot be sent; then nothing was written.
+ */
 int fastrpc_ctl_write(void *payload, __u64 payload_addr, const struct fastrpc_ctl *ctl, __u32 *sc,
 		      struct fastrpc_place *rsp);
 
-/* The DSP's reading of it. `name` is storage for the name (FASTRPC_CTL_NAME bytes, always terminated; ctl->name points
- * there). *rsp is where the answer goes in the payload. 0, -EBADMSG, or -EOPNOTSUPP for a method not known. */
-int fastrpc_ctl_read(const struct fastrpc_msg *msg, const void *payload, __u64 readable, struct fastrpc_ctl *ctl,
-		     char *name, struct fastrpc_place *rsp);
+/*
+ * The DSP's reading of it. `name` is storage for the name (FASTRPC_CTL_NAME bytes, always
+ * terminated; ctl->name points there for CREATE). *rsp is where the answer goes in the payload.
+ * 0; -EBADMSG; -EFAULT as fastrpc_parse(); -EOPNOTSUPP for a method not known.
+ */
+int fastrpc_ctl_read(const struct fastrpc_msg *msg, const void *payload, __u64 readable,
+		     struct fastrpc_ctl *ctl, char *name, struct fastrpc_place *rsp);
 
 _Static_assert(sizeof(struct fastrpc_msg) == 40, "request is 40 bytes");
 _Static_assert(sizeof(struct fastrpc_rsp) == 16, "response is 16 bytes");
