@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Message bodies of proto/qda.proto as plain structs, and the one codec for both ends. protobuf-c is used in codec.c and
- * nowhere else. Decoding unpacks into a bump allocator inside struct qda_decoder, checks every field, and fills the plain
- * struct; strings and arrays point into the decoder and live until its next use. Strings are always terminated and hold
- * no control characters. Encoding writes into the caller's bytes. Neither allocates.
+ * Message bodies of proto/qda.proto as plain structs, and the one codec for both ends. protobuf-c is
+ * used in codec*.c and nowhere else. Decoding unpacks into a bump allocator inside struct qda_decoder,
+ * checks every field, and fills the plain struct; strings and arrays point into the decoder and live
+ * until its next use. Strings are always terminated, valid UTF-8, and hold no control characters.
+ * Encoding writes into the caller's bytes. Neither allocates.
  *
- * A field out of range makes decode fail with -EINVAL and a text in decoder->error that names field, value and limit;
- * bytes that are no such message give -EBADMSG.
+ * A field out of range makes decode fail with -EINVAL and a text in decoder->error that names field,
+ * value and limit; bytes that are no such message give -EBADMSG.
  */
 #pragma once
 
@@ -18,12 +19,18 @@
 #define QDA_OUT_HANDLES_MAX 15u
 #define QDA_URI_MAX 1023u
 #define QDA_NAME_MAX 64u
-#define QDA_DOMAIN_MAX 15u
-#define QDA_ROWS_MAX 64u		/* rows of one kind in a status page */
-#define QDA_DECODER_BYTES (192u * 1024u)	/* enough for any body of 64 KiB that passes the checks */
+#define QDA_DOMAIN_MAX 15u	/* domains, their states and devices */
+#define QDA_WORD_MAX 31u	/* resource, scope, state */
+#define QDA_TEXT_MAX 1023u	/* what is meant for people */
+#define QDA_KEY_MAX 0x3fffffffu	/* greater keys are the daemon's own */
+#define QDA_BUFFER_MAX 0xfffff000u	/* 4 GiB less a page */
+#define QDA_PAGE 4096u
+#define QDA_ROWS_MAX 64u	/* rows of one kind in a status page */
+#define QDA_DECODER_BYTES (192u * 1024u) /* enough for any body that passes the checks */
 
 struct qda_decoder {
 	size_t used;
+	bool full;		/* the message wanted more memory than there is */
 	char error[256];
 	_Alignas(16) uint8_t mem[QDA_DECODER_BYTES];
 };
@@ -72,7 +79,13 @@ struct qda_msg_session_row {
 	uint64_t calls, busy_ns, age_ns;
 };
 
-enum qda_arg_kind { QDA_ARG_INLINE = 0, QDA_ARG_BUFFER = 1, QDA_ARG_KEY = 2, QDA_ARG_NUMBER = 3, QDA_ARG_MODULE = 4 };
+enum qda_arg_kind {
+	QDA_ARG_INLINE = 0,
+	QDA_ARG_BUFFER = 1,
+	QDA_ARG_KEY = 2,
+	QDA_ARG_NUMBER = 3,
+	QDA_ARG_MODULE = 4,
+};
 
 struct qda_msg_arg {
 	uint32_t kind;		/* enum qda_arg_kind */
@@ -90,14 +103,24 @@ struct qda_msg_out_handle {
 struct qda_msg_request {
 	uint16_t type;		/* enum qda_type: which member counts */
 	union {
-		struct { uint32_t min_version, max_version; const char *name; } hello;
+		struct {
+			uint32_t min_version, max_version;
+			const char *name;
+		} hello;
 		struct { uint32_t kind; uint64_t cursor; } get_status;
 		struct { uint64_t size; const char *domain; } buffer_alloc;
-		struct { uint64_t size; const char *domain; bool read_only; } buffer_import;
+		struct {
+			uint64_t size;
+			const char *domain;
+			bool read_only;
+		} buffer_import;
 		struct { uint64_t buffer; } buffer_free;
 		struct { const char *domain; } session_open;
 		struct { uint64_t session; } session_close;
-		struct { uint64_t session, buffer, offset, size; uint32_t key; } buffer_map;
+		struct {
+			uint64_t session, buffer, offset, size;
+			uint32_t key;
+		} buffer_map;
 		struct { uint64_t session; uint32_t key; } buffer_unmap;
 		struct { uint64_t session; const char *uri; } module_open;
 		struct { uint64_t handle; } module_close;
@@ -118,8 +141,17 @@ struct qda_msg_reply {
 	uint16_t type;
 	struct qda_msg_status status;
 	union {
-		struct { uint32_t version; const char *daemon; uint64_t epoch; bool client_dirs; struct qda_msg_limits limits; } hello;
-		struct { uint32_t n; const struct qda_msg_domain *rows; } list_domains;
+		struct {
+			uint32_t version;
+			const char *daemon;
+			uint64_t epoch;
+			bool client_dirs;
+			struct qda_msg_limits limits;
+		} hello;
+		struct {
+			uint32_t n;
+			const struct qda_msg_domain *rows;
+		} list_domains;
 		struct {
 			bool has_daemon;
 			struct qda_msg_daemon_row daemon;
@@ -129,7 +161,9 @@ struct qda_msg_reply {
 			const struct qda_msg_session_row *sessions;
 			uint64_t next;
 		} get_status;
-		struct { uint64_t buffer, size; } buffer;	/* BUFFER_ALLOC, BUFFER_IMPORT */
+		struct {
+			uint64_t buffer, size;
+		} buffer;	/* BUFFER_ALLOC, BUFFER_IMPORT */
 		struct { uint64_t session; } session_open;
 		struct { uint64_t dsp_addr; } buffer_map;
 		struct { uint64_t handle; } module_open;
@@ -147,19 +181,37 @@ struct qda_msg_reply {
 struct qda_msg_event {
 	uint16_t type;
 	union {
-		struct { uint64_t session; uint32_t signal; const char *text; } session_lost;
+		struct {
+			uint64_t session;
+			uint32_t signal;
+			const char *text;
+		} session_lost;
 		struct { const char *domain, *state; } domain_changed;
-		struct { uint64_t session; uint32_t level, dropped; const char *text; } log;
+		struct {
+			uint64_t session;
+			uint32_t level, dropped;
+			const char *text;
+		} log;
 	};
 };
 
-/* Body bytes to a checked struct. 0, -EBADMSG, -EINVAL (decoder->error says what), -EOPNOTSUPP for a type not known. */
-int qda_request_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n, struct qda_msg_request *out);
-int qda_reply_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n, struct qda_msg_reply *out);
-int qda_event_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n, struct qda_msg_event *out);
+/* Body bytes to a checked struct. 0, -EBADMSG, -EINVAL (decoder->error says what), -EOPNOTSUPP for a
+ * type not known. */
+int qda_request_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
+		       struct qda_msg_request *out);
+int qda_reply_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
+		     struct qda_msg_reply *out);
+int qda_event_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
+		     struct qda_msg_event *out);
 
-/* Struct to a whole message without inline data: header and body into out (`size` bytes). Returns its length or
- * -EMSGSIZE. Texts too long are cut at a limit, never refused. */
+/* Struct to a whole message without inline data: header and body into out (`size` bytes). Returns its
+ * length, -EMSGSIZE, or -EOPNOTSUPP for a type not known. Texts for people are cut at their limit and
+ * lose what is not printable, they are never refused; domains and URIs go out as they are. Strings may
+ * be NULL for none. */
 int qda_request_encode(uint8_t *out, size_t size, uint64_t serial, const struct qda_msg_request *in);
 int qda_reply_encode(uint8_t *out, size_t size, uint64_t serial, const struct qda_msg_reply *in);
 int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in);
+
+/* Bytes of inline data that belong behind an Invoke's request and behind its reply. `args` has as many
+ * elements as the scalars `sc` say. 0, or -EMSGSIZE when both together pass QDA_MESSAGE_MAX. */
+int qda_inline_sizes(uint32_t sc, const struct qda_msg_arg *args, uint32_t *in, uint32_t *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Framing that both ends of the protocol share: the 16-byte header and its checks, and one datagram with its descriptors
- * out of or into a SOCK_SEQPACKET socket. Little endian on the wire. Knows nothing of message bodies (proto/codec.h).
+ * Framing that both ends of the protocol share: the 16-byte header and its checks, and one datagram
+ * with its descriptors out of or into a SOCK_SEQPACKET socket. Little endian on the wire. Knows
+ * nothing of message bodies (proto/codec.h).
  */
 #pragma once
 
@@ -10,10 +11,10 @@
 #include <sys/types.h>
 
 #define QDA_PROTOCOL_VERSION 1
-#define QDA_FRAME_MAGIC 0x6471u		/* bytes "qd" */
+#define QDA_FRAME_MAGIC 0x6471u /* bytes "qd" */
 #define QDA_FRAME_SIZE 16u
-#define QDA_MESSAGE_MAX 65536u		/* header, body and inline data */
-#define QDA_BODY_MAX 65535u
+#define QDA_MESSAGE_MAX 65536u /* header, body and inline data */
+#define QDA_BODY_MAX 65520u    /* what a message has room for behind its header */
 #define QDA_FDS_MAX 16u
 
 enum qda_frame_flags { QDA_FRAME_REPLY = 1, QDA_FRAME_EVENT = 2 };
@@ -41,16 +42,16 @@ enum qda_type {
 
 struct qda_frame {
 	uint8_t version;
-	uint8_t flags;		/* enum qda_frame_flags */
-	uint16_t type;		/* enum qda_type */
+	uint8_t flags; /* enum qda_frame_flags */
+	uint16_t type; /* enum qda_type */
 	uint16_t body_len;
-	uint64_t serial;	/* rising per connection; 0 in events */
+	uint64_t serial; /* rising per connection; 0 in events */
 };
 
 void qda_frame_write(uint8_t out[QDA_FRAME_SIZE], const struct qda_frame *frame);
 
-/* 0; -EBADMSG when `n` is too short, the magic is not ours, the body does not fit in n, or undefined flag bits are set.
- * The version is returned, not judged: Hello decides. */
+/* 0; -EBADMSG when `n` is too short, the magic is not ours, the body does not fit in n, or the flags
+ * are no combination that is defined. The version is returned, not judged: Hello decides. */
 int qda_frame_read(const uint8_t *bytes, size_t n, struct qda_frame *frame);
 
 /* What came in with one datagram. fds are the receiver's to close, CLOEXEC. */
@@ -60,14 +61,17 @@ struct qda_packet {
 	unsigned n_fds;
 };
 
-/* One datagram into buf. Returns 1; 0 at end of file; -EAGAIN when there is none (flags MSG_DONTWAIT); -EMSGSIZE when it
- * was longer than `size`, had more than QDA_FDS_MAX descriptors, or the kernel could not deliver all of them: whatever came
- * is closed already. Other negative errno: the socket is broken. */
+/* One datagram into buf. Returns 1; 0 at end of file; -EAGAIN when there is none (flags
+ * MSG_DONTWAIT); -EMSGSIZE when it was longer than `size`, had more than QDA_FDS_MAX descriptors, or
+ * the kernel could not deliver all of them: whatever came is closed already, and packet->n is the
+ * length of the datagram if its bytes are complete, else 0. Other negative errno: the socket is
+ * broken. Interrupted waits go on. */
 int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet *packet);
 
-/* One datagram made of `n_iov` (<= 4) pieces, with descriptors that stay the caller's. Never raises SIGPIPE. Returns 0,
- * -EAGAIN when the socket is full, or another negative errno. */
+/* One datagram made of `n_iov` (<= 4) pieces, with descriptors that stay the caller's. Never raises
+ * SIGPIPE. Returns 0, -EAGAIN when the socket is full, or another negative errno. */
 struct iovec;
-int qda_packet_send(int fd, const struct iovec *iov, unsigned n_iov, const int *fds, unsigned n_fds, int flags);
+int qda_packet_send(int fd, const struct iovec *iov, unsigned n_iov, const int *fds, unsigned n_fds,
+		    int flags);
 
 void qda_packet_close_fds(struct qda_packet *packet);
