@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Message bodies, the common part: memory, strings, writer, and the events. See codec.h. Decoding reads
- * what a stranger wrote: memory is bounded by the decoder, and nothing of it is used unchecked.
+ * Message bodies, the common part: memory, strings, writer, and the events. See codec.h. Decoding
+ * reads what a stranger wrote: memory is bounded by the decoder, and nothing of it is used
+ * unchecked.
  */
 #include "codec_internal.h"
 
@@ -11,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each block is preceded by its size: the length of a string as it was sent, which its first NUL would
- * hide. Nothing that protobuf-c makes needs more than the alignment of a pointer. */
+/* Each block is preceded by its size: the length of a string as it was sent, which its first NUL
+ * would hide. Nothing that protobuf-c makes needs more than the alignment of a pointer. */
 struct block {
 	uint64_t size;
 	uint8_t bytes[];
@@ -71,7 +72,8 @@ int qda_codec_unpack(struct qda_decoder *d, const ProtobufCMessageDescriptor *ty
 }
 
 /* Bytes of the character at s, 0 when there is no printable one. Strict UTF-8: shortest form, no
- * surrogates, nothing beyond U+10FFFF; the control characters of Latin 1 (U+0080..U+009F) are none. */
+ * surrogates, nothing beyond U+10FFFF; the control characters of Latin 1 (U+0080..U+009F) are
+ * none. */
 static size_t character(const char *s)
 {
 	const uint8_t *u = (const uint8_t *)s;

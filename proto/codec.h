@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Message bodies of proto/qda.proto as plain structs, and the one codec for both ends. protobuf-c is
- * used in codec*.c and nowhere else. Decoding unpacks into a bump allocator inside struct qda_decoder,
- * checks every field, and fills the plain struct; strings and arrays point into the decoder and live
- * until its next use. Strings are always terminated, valid UTF-8, and hold no control characters.
- * Encoding writes into the caller's bytes. Neither allocates.
+ * Message bodies of proto/qda.proto as plain structs, and the one codec for both ends. protobuf-c
+ * is used in codec*.c and nowhere else. Decoding unpacks into a bump allocator inside struct
+ * qda_decoder, checks every field, and fills the plain struct; strings and arrays point into the
+ * decoder and live until its next use. Strings are always terminated, valid UTF-8, and hold no
+ * control characters. Encoding writes into the caller's bytes. Neither allocates.
  *
- * A field out of range makes decode fail with -EINVAL and a text in decoder->error that names field,
- * value and limit; bytes that are no such message give -EBADMSG.
+ * A field out of range makes decode fail with -EINVAL and a text in decoder->error that names
+ * field, value and limit; bytes that are no such message give -EBADMSG.
  */
 #pragma once
 
@@ -195,8 +195,8 @@ struct qda_msg_event {
 	};
 };
 
-/* Body bytes to a checked struct. 0, -EBADMSG, -EINVAL (decoder->error says what), -EOPNOTSUPP for a
- * type not known. */
+/* Body bytes to a checked struct. 0, -EBADMSG, -EINVAL (decoder->error says what), -EOPNOTSUPP for
+ * a type not known. */
 int qda_request_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
 		       struct qda_msg_request *out);
 int qda_reply_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
@@ -204,14 +204,15 @@ int qda_reply_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, 
 int qda_event_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
 		     struct qda_msg_event *out);
 
-/* Struct to a whole message without inline data: header and body into out (`size` bytes). Returns its
- * length, -EMSGSIZE, or -EOPNOTSUPP for a type not known. Texts for people are cut at their limit and
- * lose what is not printable, they are never refused; domains and URIs go out as they are. Strings may
- * be NULL for none. */
-int qda_request_encode(uint8_t *out, size_t size, uint64_t serial, const struct qda_msg_request *in);
+/* Struct to a whole message without inline data: header and body into out (`size` bytes). Returns
+ * its length, -EMSGSIZE, or -EOPNOTSUPP for a type not known. Texts for people are cut at their
+ * limit and lose what is not printable, they are never refused; domains and URIs go out as they
+ * are. Strings may be NULL for none. */
+int qda_request_encode(uint8_t *out, size_t size, uint64_t serial,
+		       const struct qda_msg_request *in);
 int qda_reply_encode(uint8_t *out, size_t size, uint64_t serial, const struct qda_msg_reply *in);
 int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in);
 
-/* Bytes of inline data that belong behind an Invoke's request and behind its reply. `args` has as many
- * elements as the scalars `sc` say. 0, or -EMSGSIZE when both together pass QDA_MESSAGE_MAX. */
+/* Bytes of inline data that belong behind an Invoke's request and behind its reply. `args` has as
+ * many elements as the scalars say. 0, or -EMSGSIZE when both together pass QDA_MESSAGE_MAX. */
 int qda_inline_sizes(uint32_t sc, const struct qda_msg_arg *args, uint32_t *in, uint32_t *out);

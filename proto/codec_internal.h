@@ -24,8 +24,8 @@ int qda_codec_unpack(struct qda_decoder *d, const ProtobufCMessageDescriptor *ty
 int qda_codec_string(struct qda_decoder *d, const char *field, const char *string, size_t max,
 		     const char **out);
 
-/* A text fit for sending: itself, or a copy in `copy` (max + 1 bytes) without what is not printable and
- * cut at `max` bytes between two characters. */
+/* A text fit for sending: itself, or a copy in `copy` (max + 1 bytes) without what is not
+ * printable and cut at `max` bytes between two characters. */
 char *qda_codec_clean(const char *text, char *copy, size_t max);
 
 /* For names that are sent as they are. */

@@ -501,8 +501,8 @@ static void put_cancel(struct qda_writer *w, const struct qda_msg_reply *in)
 	qda_writer_append(w, &m.base);
 }
 
-/* Every reply has its Status in field 1, and its C struct has it where Done has it: a refusal is the same
- * message for all types. */
+/* Every reply has its Status in field 1, and its C struct has it where Done has it: a refusal is
+ * the same message for all types. */
 static void put_refusal(struct qda_writer *w, const struct qda_msg_status *in)
 {
 	Qda__Done m = QDA__DONE__INIT;

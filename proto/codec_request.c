@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests: what programs send and the daemon decodes. One take_ function for each message checks every
- * field that has a range; whether numbers name something that exists is the daemon's core to say. See
- * codec.h.
+ * Requests: what programs send and the daemon decodes. One take_ function for each message checks
+ * every field that has a range; whether numbers name something that exists is the daemon's core to
+ * say. See codec.h.
  */
 #include "codec_internal.h"
 

@@ -11,8 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The kernel's own limit for one message (SCM_MAX_FD): with room for all of them, descriptors are only
- * ever lost when the process has none left. */
+/* The kernel's own limit for one message (SCM_MAX_FD): with room for all of them, descriptors are
+ * only ever lost when the process has none left. */
 #define KERNEL_FDS_MAX 253
 
 union control {

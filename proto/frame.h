@@ -50,8 +50,8 @@ struct qda_frame {
 
 void qda_frame_write(uint8_t out[QDA_FRAME_SIZE], const struct qda_frame *frame);
 
-/* 0; -EBADMSG when `n` is too short, the magic is not ours, the body does not fit in n, or the flags
- * are no combination that is defined. The version is returned, not judged: Hello decides. */
+/* 0; -EBADMSG when `n` is too short, the magic is not ours, the body does not fit in n, or the
+ * flags are no combination that is defined. The version is returned, not judged: Hello decides. */
 int qda_frame_read(const uint8_t *bytes, size_t n, struct qda_frame *frame);
 
 /* What came in with one datagram. fds are the receiver's to close, CLOEXEC. */
@@ -62,10 +62,10 @@ struct qda_packet {
 };
 
 /* One datagram into buf. Returns 1; 0 at end of file; -EAGAIN when there is none (flags
- * MSG_DONTWAIT); -EMSGSIZE when it was longer than `size`, had more than QDA_FDS_MAX descriptors, or
- * the kernel could not deliver all of them: whatever came is closed already, and packet->n is the
- * length of the datagram if its bytes are complete, else 0. Other negative errno: the socket is
- * broken. Interrupted waits go on. */
+ * MSG_DONTWAIT); -EMSGSIZE when it was longer than `size`, had more than QDA_FDS_MAX descriptors,
+ * or the kernel could not deliver all of them: whatever came is closed already, and packet->n is
+ * the length of the datagram if its bytes are complete, else 0. Other negative errno: the socket
+ * is broken. Interrupted waits go on. */
 int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet *packet);
 
 /* One datagram made of `n_iov` (<= 4) pieces, with descriptors that stay the caller's. Never raises

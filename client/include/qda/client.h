@@ -10,25 +10,30 @@
  *     struct qda_arg args[] = { qda_in(v, sizeof(v)), qda_out(&sum, sizeof(sum)) };
  *
  *     if (qda_connect(NULL, "sum", &c, &e) || qda_session_open(c, NULL, &s, &e) ||
- *         qda_module_open(s, "file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke&_modver=1.0", &m, &e) ||
- *         qda_invoke(m, 2, args, 2, NULL, &e))
+ *         qda_module_open(s, SUM_URI, &m, &e) || qda_invoke(m, 2, args, 2, NULL, &e))
  *             errx(1, "%s", e.text);
  *     printf("%lld\n", (long long)sum);
  *     qda_disconnect(c);
  *
- * Objects: a client is one connection. A session is one protection domain (PD) on the DSP: a process of its own there, with its
- * own address space. A module is a DSP library (skel) loaded in a session. A buffer is memory that both sides see; it belongs
- * to the client and may be used in several sessions. Freeing an object frees what it holds: qda_disconnect() ends everything.
+ * with "file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke&_modver=1.0" as SUM_URI.
  *
- * Returns: 0, or a negative errno; where a struct qda_error is given (it may be NULL) it is filled on failure with the
- * reason in words. Errors worth knowing: -ECONNREFUSED, -ENOENT no broker there; -EDQUOT a quota (error.resource says which);
- * -EUSERS no context bank is free; -ETIME the deadline passed; -ECANCELED cancelled; -ECONNRESET the PD or the broker is gone;
- * -EREMOTEIO the DSP refused or the method returned non-zero (error.dsp_result); -EINVAL, -ENOENT, -EACCES as usual.
+ * Objects: a client is one connection. A session is one protection domain (PD) on the DSP: a
+ * process of its own there, with its own address space. A module is a DSP library (skel) loaded in
+ * a session. A buffer is memory that both sides see; it belongs to the client and may be used in
+ * several sessions. Freeing an object frees what it holds: qda_disconnect() ends everything.
  *
- * Threads: all functions may be called from any thread on the same client at the same time, except that an object must not
- * be freed while another thread uses it. No threads are started, no signal handlers installed, nothing is printed, the
- * program is never ended. After fork() the child must not use the parent's client: calls there return -ECHILD (free with
- * qda_disconnect(), which then only releases memory).
+ * Returns: 0, or a negative errno; where a struct qda_error is given (it may be NULL) it is filled
+ * on failure with the reason in words. Errors worth knowing: -ECONNREFUSED, -ENOENT no broker
+ * there; -EDQUOT a quota (error.resource says which); -EUSERS no context bank is free; -ETIME the
+ * deadline passed; -ECANCELED cancelled; -ECONNRESET the PD or the broker is gone; -EREMOTEIO the
+ * DSP refused or the method returned non-zero (error.dsp_result); -EINVAL, -ENOENT, -EACCES as
+ * usual.
+ *
+ * Threads: all functions may be called from any thread on the same client at the same time, except
+ * that an object must not be freed while another thread uses it. No threads are started, no signal
+ * handlers installed, nothing is printed, the program is never ended. After fork() the child must
+ * not use the parent's client: calls there return -ECHILD (free with qda_disconnect(), which then
+ * only releases memory).
  */
 #pragma once
 
@@ -46,22 +51,24 @@ struct qda_buffer;
 
 /** Why a call failed. Owned by the caller, filled only on failure, never allocated. */
 struct qda_error {
-	int code;		/**< negative errno, the same as returned */
-	int32_t dsp_result;	/**< what the method returned (-EREMOTEIO from qda_invoke), else 0 */
-	uint32_t aee;		/**< FastRPC code (0x80000406: library not loadable, ...), 0 when there is none */
-	char resource[32];	/**< quota that refused: "sessions", "buffer_bytes", ...; else empty */
-	uint64_t limit, used;	/**< of that quota */
-	char text[512];		/**< one sentence for a person: what was wrong, the value, the limit, what to do */
+	int code;	      /**< negative errno, the same as returned */
+	int32_t dsp_result;   /**< what the method returned (qda_invoke: -EREMOTEIO), else 0 */
+	uint32_t aee;	      /**< FastRPC code (0x80000406: not loadable, ...), 0: none */
+	char resource[32];    /**< quota that refused: "sessions", "buffer_bytes", ...; or "" */
+	uint64_t limit, used; /**< of that quota */
+	char text[512];	      /**< for a person: what was wrong, value, limit, what to do */
 };
 
 /* --- connection --- */
 
-/** Connect. `path` NULL: $QDAD_SOCKET, else /run/qdad/qdad.sock, else $XDG_RUNTIME_DIR/qdad/qdad.sock. `name` (may be NULL: the
- *  program's name) shows up in qdactl. Free with qda_disconnect(). */
+/** Connect. `path` NULL: $QDAD_SOCKET, else /run/qdad/qdad.sock, else
+ *  $XDG_RUNTIME_DIR/qdad/qdad.sock. `name` (may be NULL: the program's name) shows up in qdactl.
+ *  Free with qda_disconnect(). */
 int qda_connect(const char *path, const char *name, struct qda_client **out, struct qda_error *err);
 
-/** Ends the connection and frees everything obtained through it: sessions, modules, buffers (their memory is unmapped), pending
- *  asynchronous calls (their callbacks are not called). NULL is fine. Returns NULL. */
+/** Ends the connection and frees everything obtained through it: sessions, modules, buffers (their
+ *  memory is unmapped), pending asynchronous calls (their callbacks are not called). NULL is fine.
+ *  Returns NULL. */
 struct qda_client *qda_disconnect(struct qda_client *client);
 
 /** A domain as qdad describes it. */
@@ -76,69 +83,82 @@ struct qda_domain {
 	uint64_t calls, busy_ns;
 };
 
-/** Fill at most `max` elements; returns how many domains there are (may be more), or a negative errno. */
-int qda_domains(struct qda_client *client, struct qda_domain *domains, size_t max, struct qda_error *err);
+/** Fill at most `max` elements; returns how many domains there are (may be more), or a negative
+ * errno. */
+int qda_domains(struct qda_client *client, struct qda_domain *domains, size_t max,
+		struct qda_error *err);
 
 /* --- sessions --- */
 
 /** Options of a session; zero-initialise. */
 struct qda_session_options {
-	const char *domain;		/**< NULL: the first one that qdad has */
-	const char *const *module_dirs;	/**< NULL-terminated list of directories searched first for modules; only a
-					 *   qdad --user takes them (-EPERM otherwise). May be NULL. */
+	/** NULL: the first one that qdad has. */
+	const char *domain;
+	/** NULL-terminated list of at most 8 directories searched first for modules; only a
+	 *  qdad --user takes them (-EPERM otherwise). May be NULL. */
+	const char *const *module_dirs;
 };
 
 /** Open a PD on a DSP. `options` may be NULL. */
-int qda_session_open(struct qda_client *client, const struct qda_session_options *options, struct qda_session **out,
-		     struct qda_error *err);
+int qda_session_open(struct qda_client *client, const struct qda_session_options *options,
+		     struct qda_session **out, struct qda_error *err);
 
-/** End the PD; its modules become invalid and calls in flight end with -ECANCELED. NULL is fine. Returns NULL. */
+/** End the PD; its modules become invalid and calls in flight end with -ECANCELED. NULL is fine.
+ * Returns NULL. */
 struct qda_session *qda_session_close(struct qda_session *session);
 
-/** 1 while the PD lives as far as is known, 0 after it was lost; `err` (may be NULL) then gets the reason: signal, module,
- *  method. A lost session must still be closed; open a new one to go on. */
+/** 1 while the PD lives as far as is known, 0 after it was lost; `err` (may be NULL) then gets the
+ *  reason: signal, module, method. A lost session must still be closed; open a new one to go on.
+ */
 int qda_session_alive(struct qda_session *session, struct qda_error *err);
 
-/** Lines that skels log (FARF, HAP_debug) arrive here, from whichever thread is inside the library at that time. Level: 0 low
- *  .. 4 fatal. `dropped`: lines lost before this one. fn NULL: no more. */
-typedef void (*qda_log_fn)(void *data, struct qda_session *session, unsigned level, const char *text, unsigned dropped);
+/** Lines that skels log (FARF, HAP_debug) arrive here, from whichever thread is inside the library
+ *  at that time. Level: 0 low .. 4 fatal. `dropped`: lines lost before this one. fn NULL: no more.
+ */
+typedef void (*qda_log_fn)(void *data, struct qda_session *session, unsigned level,
+			   const char *text, unsigned dropped);
 int qda_log(struct qda_client *client, qda_log_fn fn, void *data, struct qda_error *err);
 
 /* --- buffers --- */
 
-/** Memory that both sides see, mapped here once; `size` > 0, rounded up to pages, zeroed. It may be used in all sessions of the
- *  domain (`domain` NULL: the first one). */
-int qda_buffer_alloc(struct qda_client *client, const char *domain, size_t size, struct qda_buffer **out,
-		     struct qda_error *err);
+/** Memory that both sides see, mapped here once; `size` > 0, rounded up to pages, zeroed. It may
+ *  be used in all sessions of the domain (`domain` NULL: the first one). */
+int qda_buffer_alloc(struct qda_client *client, const char *domain, size_t size,
+		     struct qda_buffer **out, struct qda_error *err);
 
 enum qda_buffer_flags { QDA_BUFFER_READ_ONLY = 1 /**< the DSP may only read it */ };
 
-/** The same for memory that exists: a memfd with F_SEAL_SHRINK (or, on a board, a dma-buf). fd stays the caller's. size 0: all
- *  of it. It is mapped here too when its access mode allows it, else qda_buffer_data() is NULL. */
-int qda_buffer_import(struct qda_client *client, const char *domain, int fd, size_t size, unsigned flags,
-		      struct qda_buffer **out, struct qda_error *err);
+/** The same for memory that exists: a memfd with F_SEAL_SHRINK (or, on a board, a dma-buf). fd
+ *  stays the caller's. size 0: all of it. It is mapped here too when its access mode allows it,
+ *  else qda_buffer_data() is NULL. */
+int qda_buffer_import(struct qda_client *client, const char *domain, int fd, size_t size,
+		      unsigned flags, struct qda_buffer **out, struct qda_error *err);
 
 void *qda_buffer_data(const struct qda_buffer *buffer);
 size_t qda_buffer_size(const struct qda_buffer *buffer);
-/** A descriptor of the memory, to be shared with other processes; the library's own: duplicate it to keep it. */
+/** A descriptor of the memory, to be shared with other processes; the library's own: duplicate it
+ * to keep it. */
 int qda_buffer_fd(const struct qda_buffer *buffer);
 
-/** Free and unmap. Calls in flight keep the DSP's view until they end. NULL is fine. Returns NULL. */
+/** Free and unmap. Calls in flight keep the DSP's view until they end. NULL is fine. Returns NULL.
+ */
 struct qda_buffer *qda_buffer_free(struct qda_buffer *buffer);
 
-/** Show a buffer to the skels of a session under a number that travels in payload (HAP_mmap(key), dmahandle arguments). key
- *  0..0x3fffffff, one use per session; offset and size page multiples, size 0: to the end. dsp_addr may be NULL.
- *  Buffers that are only arguments need no map. */
-int qda_buffer_map(struct qda_session *session, struct qda_buffer *buffer, uint32_t key, size_t offset, size_t size,
-		   uint64_t *dsp_addr, struct qda_error *err);
+/** Show a buffer to the skels of a session under a number that travels in payload (HAP_mmap(key),
+ *  dmahandle arguments). key 0..0x3fffffff, one use per session; offset and size page multiples,
+ *  size 0: to the end. dsp_addr may be NULL. Buffers that are only arguments need no map. */
+int qda_buffer_map(struct qda_session *session, struct qda_buffer *buffer, uint32_t key,
+		   size_t offset, size_t size, uint64_t *dsp_addr, struct qda_error *err);
 int qda_buffer_unmap(struct qda_session *session, uint32_t key, struct qda_error *err);
 
 /* --- modules and calls --- */
 
-/** Load a skel: "file:///libNAME_skel.so?NAME_skel_handle_invoke&_modver=1.0", or just "NAME" for the older kind (library
- *  libNAME_skel.so, symbol NAME_skel_invoke). A refusal of the DSP is -EREMOTEIO with its code in err->aee and its words, which
- *  name every path tried, in err->text. */
-int qda_module_open(struct qda_session *session, const char *uri, struct qda_module **out, struct qda_error *err);
+/** Load a skel: "file:///libNAME_skel.so?NAME_skel_handle_invoke&_modver=1.0", or just "NAME" for
+ *  the older kind (library libNAME_skel.so, symbol NAME_skel_invoke). A refusal of the DSP is
+ *  -EREMOTEIO with its code in err->aee and its words, which name every path tried, in err->text.
+ */
+int qda_module_open(struct qda_session *session, const char *uri, struct qda_module **out,
+		    struct qda_error *err);
 struct qda_module *qda_module_close(struct qda_module *module);
 
 enum qda_arg_type {
@@ -149,12 +169,13 @@ enum qda_arg_type {
 	QDA_IN_KEY,		/* IDL dmahandle: part of a buffer mapped under a key */
 	QDA_IN_NUMBER,		/* any number where the method takes a handle */
 	QDA_IN_MODULE,		/* a module of this session */
-	QDA_OUT_MODULE,		/* the method makes a remote handle: becomes a module, to be closed like one */
+	QDA_OUT_MODULE,		/* a remote handle that the method makes: becomes a module */
 	QDA_OUT_NUMBER,		/* a number where the method gives a handle */
 };
 
-/** One argument. Make them with the functions below. They stand in the order of FastRPC: all in, all out, handles in,
- *  handles out. IN and OUT together are limited (64 KiB less some overhead): use buffers for what is large. */
+/** One argument. Make them with the functions below. They stand in the order of FastRPC: all in,
+ *  all out, handles in, handles out. IN and OUT together are limited (64 KiB less some overhead):
+ *  use buffers for what is large. */
 struct qda_arg {
 	enum qda_arg_type type;
 	uint32_t key;
@@ -185,14 +206,16 @@ static inline struct qda_arg qda_out(void *data, size_t length)
 	return a;
 }
 
-static inline struct qda_arg qda_in_buffer(const struct qda_buffer *buffer, size_t offset, size_t length)
+static inline struct qda_arg qda_in_buffer(const struct qda_buffer *buffer, size_t offset,
+					   size_t length)
 {
 	struct qda_arg a = { QDA_IN_BUFFER, 0, { 0 }, offset, length };
 	a.buffer = buffer;
 	return a;
 }
 
-static inline struct qda_arg qda_out_buffer(const struct qda_buffer *buffer, size_t offset, size_t length)
+static inline struct qda_arg qda_out_buffer(const struct qda_buffer *buffer, size_t offset,
+					    size_t length)
 {
 	struct qda_arg a = { QDA_OUT_BUFFER, 0, { 0 }, offset, length };
 	a.buffer = buffer;
@@ -235,47 +258,54 @@ static inline struct qda_arg qda_out_number(uint64_t *number)
 
 /** Options of one call; zero-initialise. In: timeout. Out: times. */
 struct qda_call_options {
-	uint64_t timeout_us;	/**< in: 0 none. Expired: -ETIME; work that runs goes on abandoned until the method returns */
-	uint64_t dsp_ns;	/**< out: time holding a DSP slot */
-	uint64_t queue_ns;	/**< out: time waiting for one */
+	/** In: 0 none. Expired: -ETIME; work that runs goes on, abandoned. */
+	uint64_t timeout_us;
+	uint64_t dsp_ns;   /**< out: time holding a DSP slot */
+	uint64_t queue_ns; /**< out: time waiting for one */
 };
 
-/** Call method `method` and wait. Methods of a handle interface begin at 2 (0 and 1 are its open and close). Method numbers of 31
- *  and more do not fit the wire's 5 bits: then the first in argument must begin with the number as u32, as stubs of the IDL
- *  compiler arrange it (checked: -EINVAL). Returns 0 when the method returned 0; -EREMOTEIO when it returned something else
+/** Call method `method` and wait. Methods of a handle interface begin at 2 (0 and 1 are its open
+ *  and close). Method numbers of 31 and more do not fit the wire's 5 bits: then the first in
+ *  argument must begin with the number as u32, as stubs of the IDL compiler arrange it (checked:
+ *  -EINVAL). Returns 0 when the method returned 0; -EREMOTEIO when it returned something else
  *  (err->dsp_result), outputs are then not touched. `options` may be NULL. */
-int qda_invoke(struct qda_module *module, uint32_t method, const struct qda_arg *args, unsigned n_args,
-	       struct qda_call_options *options, struct qda_error *err);
+int qda_invoke(struct qda_module *module, uint32_t method, const struct qda_arg *args,
+	       unsigned n_args, struct qda_call_options *options, struct qda_error *err);
 
 /* --- asynchronous form --- */
 
 struct qda_call;
 
-/** The outcome of an asynchronous call. `err` is NULL on success. Called once, from qda_dispatch() or from whichever thread waits
- *  inside the library; it may submit further calls, but not wait. The call is gone when it returns. */
-typedef void (*qda_call_fn)(void *data, const struct qda_error *err, const struct qda_call_options *times);
+/** The outcome of an asynchronous call. `err` is NULL on success. Called once, from qda_dispatch()
+ *  or from whichever thread waits inside the library; it may submit further calls, but not wait.
+ *  The call is gone when it returns. */
+typedef void (*qda_call_fn)(void *data, const struct qda_error *err,
+			    const struct qda_call_options *times);
 
-/** Start a call. What `args` points at for IN is copied before return, what it points at for OUT must stay until the callback.
- *  `out` (may be NULL) names the call for qda_cancel(). -EAGAIN: too much is on its way, dispatch first. */
-int qda_submit(struct qda_module *module, uint32_t method, const struct qda_arg *args, unsigned n_args,
-	       const struct qda_call_options *options, qda_call_fn fn, void *data, struct qda_call **out,
-	       struct qda_error *err);
+/** Start a call. What `args` points at for IN is copied before return, what it points at for OUT
+ *  must stay until the callback. `out` (may be NULL) names the call for qda_cancel(). -EAGAIN: too
+ *  much is on its way, dispatch first. */
+int qda_submit(struct qda_module *module, uint32_t method, const struct qda_arg *args,
+	       unsigned n_args, const struct qda_call_options *options, qda_call_fn fn, void *data,
+	       struct qda_call **out, struct qda_error *err);
 
-/** Give a submitted call up; its callback comes with -ECANCELED unless it had ended already. A call that waits is dropped, one that
- *  runs is abandoned. Only valid until the callback. */
+/** Give a submitted call up; its callback comes with -ECANCELED unless it had ended already. A
+ *  call that waits is dropped, one that runs is abandoned. Only valid until the callback. Returns
+ *  at once; -EAGAIN: too much is on its way, dispatch first. */
 int qda_cancel(struct qda_client *client, struct qda_call *call);
 
 /** For an event loop: poll this for reading, then call qda_dispatch(). */
 int qda_fd(const struct qda_client *client);
 
-/** Take in what has arrived and call callbacks. Waits for something at most timeout_ms (0 not at all, -1 without limit) when
- *  nothing is there. Returns how many calls ended, or a negative errno (-ECONNRESET: the broker is gone; all calls have
- *  got their callback). */
+/** Take in what has arrived and call callbacks. Waits for something at most timeout_ms (0 not at
+ *  all, -1 without limit) when nothing is there. Returns how many calls ended, or a negative errno
+ *  (-ECONNRESET: the broker is gone; all calls have got their callback). */
 int qda_dispatch(struct qda_client *client, int timeout_ms);
 
 /* --- texts --- */
 
-/** A FastRPC code in words ("0x80000406: the DSP could not load the library"), or "unknown code". Static. */
+/** A FastRPC code in words ("0x80000406: the DSP could not load the library"), or "unknown code".
+ * Static. */
 const char *qda_strcode(uint32_t aee);
 
 #ifdef __cplusplus
