@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's configuration: INI files (libinih), read once at start, before anything else is
+ * opened. Every key is checked; an error names file, line, key, value and what is allowed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/quota.h"
+
+#define QDA_DOMAINS_MAX 8u
+#define QDA_MODULE_DIRS_MAX 16u
+
+struct qda_domain_config {
+	char name[16];
+	char *socket;			/* where its software DSP listens; NULL: start one */
+	char *program;			/* qda-softdsp to start; NULL: the installed one */
+	char *modules[QDA_MODULE_DIRS_MAX + 1];	/* NULL-terminated */
+	uint32_t in_flight;		/* 0: what the device can do */
+};
+
+struct qda_config {
+	bool user_mode;
+	char *socket;
+	char *group;
+	uint32_t hello_ms;
+	uint32_t drain_ms;
+	uint32_t session_in_flight;
+	uint64_t connection_limits[QDA_RES_N];
+	uint64_t uid_limits[QDA_RES_N];
+	uint64_t total_limits[QDA_RES_N];
+	struct qda_domain_config domains[QDA_DOMAINS_MAX];
+	unsigned n_domains;
+	char error[512];
+};
+
+/* Defaults for a system service or for --user. */
+void qda_config_init(struct qda_config *config, bool user_mode);
+void qda_config_deinit(struct qda_config *config);
+
+/* Read one file on top. 0, or a negative errno with config->error. */
+int qda_config_read(struct qda_config *config, const char *path);
+/* Read PATH if it is there, then *.conf of PATH.d in the order of their names. */
+int qda_config_read_default(struct qda_config *config, const char *path);

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A call from its queue to its end: submission, completion, deadline, cancel. A call ends for its
+ * client by answer() and for the device by its completion, in either order; the object goes when
+ * both have happened.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buffer.h"
+#include "core/call_internal.h"
+#include "core/module.h"
+
+#define PAGE 4096u
+#define WIRE_HANDLE_BIT                                                                            \
+	0x80000000u /* the software DSP and the daemon tell handles from numbers by it */
+
+static int qda_call_deadline_cmp(const struct qda_call *a, const struct qda_call *b)
+{
+	if (a->deadline_ns != b->deadline_ns)
+		return a->deadline_ns < b->deadline_ns ? -1 : 1;
+	return (a > b) - (a < b);
+}
+
+RB_GENERATE(qda_deadlines, qda_call, deadline_node, qda_call_deadline_cmp)
+
+/* From here on the client hears no more of this call. */
+static void retire(struct qda_call *call)
+{
+	call->answered = true;
+	TAILQ_REMOVE(&call->client->calls, call, link);
+	call->client->calls_now--;
+	if (call->has_deadline)
+		RB_REMOVE(qda_deadlines, &call->client->core->deadlines, call);
+	call->has_deadline = false;
+}
+
+static void answer_fail(struct qda_call *call, const struct qda_fail *fail)
+{
+	retire(call);
+	qda_reply_fail(call->client, &call->to, fail);
+}
+
+static void release_staging(struct qda_call *call)
+{
+	if (call->staging_first >= 0)
+		qda_runs_give(&call->session->runs, call->staging_first,
+			      (call->staging_size + PAGE - 1) / PAGE);
+	call->staging_first = -1;
+}
+
+static void unqueue(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+
+	if (call->state == QDA_CALL_DOOMED) {
+		TAILQ_REMOVE(&session->doomed, call, queue_link);
+		return;
+	}
+	TAILQ_REMOVE(&session->queue, call, queue_link);
+	session->domain->queued--;
+	qda_session_update_ready(session);
+}
+
+void qda_call_drop(struct qda_call *call, const struct qda_fail *fail)
+{
+	unqueue(call);
+	release_staging(call);
+	if (!call->answered)
+		answer_fail(call, fail);
+	qda_call_free(call);
+}
+
+/* A failure to submit that waiting will not mend. */
+static void fail_submit(struct qda_call *call, int err)
+{
+	struct qda_fail fail;
+
+	qda_fail(&fail, -err, "domain %s did not take the call: %s", call->session->domain->name,
+		 qda_strerror(err));
+	qda_call_drop(call, &fail);
+}
+
+static int stage_held(struct qda_call *call)
+{
+	if (call->staged)
+		return 0;
+	if (qda_call_stage(call, call->held) < 0)
+		return -EBUSY;
+	call->staged = true;
+	free(call->held);
+	call->held = NULL;
+	qda_charge_deinit(&call->held_charge);
+	return 0;
+}
+
+int qda_call_submit(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+	struct qda_domain *domain = session->domain;
+	struct qda_core *core = domain->core;
+	struct qda_device_call device_call = { call->handle, call->sc, call->args };
+	int r = stage_held(call);
+
+	if (r < 0)
+		return r;
+	r = qda_slots_add(&core->pending, call, QDA_PENDING_CALL, 0, &call->cookie);
+	if (r == 0) {
+		r = domain->device->ops->submit(session->device, &device_call, call->cookie);
+		if (r < 0)
+			qda_slots_remove(&core->pending, call->cookie);
+	}
+	if (r == -EBUSY)
+		return r;
+	if (r < 0) {
+		fail_submit(call, r);
+		return r;
+	}
+	unqueue(call);
+	call->state = QDA_CALL_RUNNING;
+	call->submitted_ns = qda_core_now(core);
+	session->in_flight++;
+	domain->in_flight++;
+	return 0;
+}
+
+const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *length)
+{
+	const struct qda_call_slot *slot = &call->slots[fastrpc_sc_in(call->sc) + i];
+
+	if (!slot->is_inline || call->staging_first < 0)
+		return NULL;
+	*length = slot->place.length;
+	return call->session->staging_view + (size_t)call->staging_first * PAGE +
+	       slot->place.offset;
+}
+
+size_t qda_call_copy_outs(const struct qda_call *call, uint8_t *to, size_t room)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < fastrpc_sc_out(call->sc); i++) {
+		size_t length;
+		const uint8_t *bytes = qda_call_out(call, i, &length);
+
+		if (!bytes || length > room - at)
+			continue;
+		memcpy(to + at, bytes, length);
+		at += length;
+	}
+	return at;
+}
+
+static bool is_wire_handle(uint64_t number)
+{
+	return number >> 32 == 0 && number & WIRE_HANDLE_BIT;
+}
+
+/* Out handles: remote handles become modules of the session, or are closed when nobody waits for
+ * them any more. */
+static void take_out_handles(struct qda_call *call, const struct qda_device_done *done,
+			     struct qda_invoked *invoked)
+{
+	unsigned first = fastrpc_sc_bufs(call->sc) + fastrpc_sc_in_handles(call->sc);
+	unsigned n = fastrpc_sc_out_handles(call->sc);
+
+	invoked->n_out_handles = n;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t number = done->out_handles[i];
+		struct qda_out_handle *out = &invoked->out_handles[i];
+		struct qda_charge one;
+		struct qda_module *module;
+
+		*out = (struct qda_out_handle){ .number = number };
+		if (!call->args[first + i].number || !is_wire_handle(number))
+			continue;
+		out->number = 0;
+		one = qda_charge_split(&call->out_handles, 1);
+		module = call->answered ? NULL : qda_module_adopt(call->session, number, &one);
+		if (module)
+			out->handle = module->handle;
+		else
+			qda_module_drop_wire(call->session, number);
+		qda_charge_deinit(&one);
+	}
+}
+
+static void finish_invoke(struct qda_call *call, const struct qda_device_done *done,
+			  uint64_t dsp_ns)
+{
+	struct qda_invoked invoked;
+
+	invoked.call = call;
+	invoked.dsp_result = done->result;
+	invoked.dsp_ns = dsp_ns;
+	invoked.queue_ns = call->submitted_ns - call->accepted_ns;
+	invoked.n_out_handles = 0;
+	if (!done->result)
+		take_out_handles(call, done, &invoked);
+	if (call->answered)
+		return;
+	retire(call);
+	/* The reservation is the front's from here: it accounts what it cannot send at once. */
+	qda_charge_deinit(&call->out_bytes);
+	qda_reply(call->client, &call->to, &(struct qda_outcome){ .invoked = &invoked });
+}
+
+static void finish_success(struct qda_call *call, const struct qda_device_done *done,
+			   uint64_t dsp_ns)
+{
+	switch (call->purpose) {
+	case QDA_CALL_INVOKE:
+		finish_invoke(call, done, dsp_ns);
+		return;
+	case QDA_CALL_MODULE_OPEN:
+		qda_module_opened(call, done->result);
+		break;
+	case QDA_CALL_MODULE_CLOSE:
+		qda_module_closed(call, done->result);
+		break;
+	}
+	if (!call->answered)
+		retire(call);
+}
+
+static void explain(const struct qda_call *call, int err, struct qda_fail *fail)
+{
+	if (call->session->state == QDA_SESSION_LOST)
+		qda_session_check_open(call->session, fail);
+	else if (err == -ECANCELED)
+		qda_fail(fail, ECANCELED, "the session was closed while the call ran");
+	else
+		qda_fail(fail, -err, "the call was lost: %s", qda_strerror(err));
+}
+
+/* Returns true when the call must wait for the reason its PD died. */
+static bool finish_failure(struct qda_call *call, int err)
+{
+	struct qda_fail fail;
+
+	if (call->answered)
+		return false;
+	if (call->session->state == QDA_SESSION_OPEN && (err == -ECONNRESET || err == -EPIPE)) {
+		call->state = QDA_CALL_DOOMED;
+		TAILQ_INSERT_TAIL(&call->session->doomed, call, queue_link);
+		return true;
+	}
+	explain(call, err, &fail);
+	answer_fail(call, &fail);
+	return false;
+}
+
+static void account(struct qda_call *call, uint64_t dsp_ns)
+{
+	struct qda_session *session = call->session;
+
+	session->in_flight--;
+	session->n_calls++;
+	session->busy_ns += dsp_ns;
+	session->domain->in_flight--;
+	session->domain->calls++;
+	session->domain->busy_ns += dsp_ns;
+	call->client->n_calls++;
+	call->client->busy_ns += dsp_ns;
+	call->client->core->calls++;
+}
+
+void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
+{
+	struct qda_session *session = call->session;
+	struct qda_domain *domain = session->domain;
+	uint64_t dsp_ns = qda_core_now(domain->core) - call->submitted_ns;
+	bool doomed = false;
+
+	qda_slots_remove(&domain->core->pending, call->cookie);
+	account(call, dsp_ns);
+	if (done->err)
+		doomed = finish_failure(call, done->err);
+	else
+		finish_success(call, done, dsp_ns);
+	release_staging(call);
+	qda_session_update_ready(session);
+	if (!doomed)
+		qda_call_free(call);
+	qda_domain_pump(domain);
+}
+
+/* Answer now; what runs stays, abandoned, until the DSP lets go. */
+static void give_up(struct qda_call *call, const struct qda_fail *fail)
+{
+	if (call->state == QDA_CALL_RUNNING)
+		answer_fail(call, fail);
+	else
+		qda_call_drop(call, fail);
+}
+
+void qda_call_expire(struct qda_call *call)
+{
+	struct qda_fail fail;
+
+	qda_fail(&fail, ETIME,
+		 call->state == QDA_CALL_QUEUED
+			 ? "the deadline passed before the call reached the DSP"
+			 : "the deadline passed while the call ran; it is abandoned and goes on "
+			   "until the "
+			   "method returns or the session is closed");
+	give_up(call, &fail);
+}
+
+enum qda_call_was qda_call_cancel(struct qda_client *client, uint64_t serial)
+{
+	enum qda_call_was was;
+	struct qda_fail fail;
+	struct qda_call *call;
+
+	TAILQ_FOREACH (call, &client->calls, link)
+		if (call->to.serial == serial && call->purpose == QDA_CALL_INVOKE)
+			break;
+	if (!call)
+		return QDA_CALL_WAS_GONE;
+	was = call->state == QDA_CALL_QUEUED ? QDA_CALL_WAS_QUEUED : QDA_CALL_WAS_RUNNING;
+	qda_fail(&fail, ECANCELED,
+		 was == QDA_CALL_WAS_QUEUED ? "cancelled before it reached the DSP"
+					    : "cancelled while it ran; it is abandoned and goes on "
+					      "until the method returns or "
+					      "the session is closed");
+	give_up(call, &fail);
+	return was;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A client: one connection of one principal, and the table of everything it may name. Made by a
+ * front, which owns the connection; counted, since calls and sessions that outlive the connection
+ * still charge it.
+ */
+#pragma once
+
+#include "core/core.h"
+
+struct qda_session;
+
+struct qda_principal {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;	/* 0: not visible from here (another pid namespace) */
+	bool in_group;	/* a member of the group that may use the DSP */
+};
+
+/* What core tells a client unasked. `session` is the client's handle for it. */
+struct qda_client_ops {
+	void (*session_lost)(void *front, uint64_t session, uint32_t signal, const char *text);
+	void (*log)(void *front, uint64_t session, uint32_t level, const char *text, size_t n);
+	void (*domain_changed)(void *front, const char *domain, const char *state);
+};
+
+/* Kinds of handles. */
+enum qda_handle_kind { QDA_HANDLE_SESSION = 1, QDA_HANDLE_BUFFER, QDA_HANDLE_MODULE };
+
+TAILQ_HEAD(qda_session_list, qda_session);
+
+struct qda_client {
+	TAILQ_ENTRY(qda_client) link;	/* core->clients, while connected */
+	struct qda_core *core;
+	struct qda_user *user;
+	const struct qda_client_ops *ops;
+	void *front;			/* NULL once gone */
+	unsigned refs;
+	struct qda_principal principal;
+	struct qda_account account;
+	struct qda_charge connection;
+	struct qda_charge fds;
+	struct qda_slots handles;
+	struct qda_session_list sessions;
+	struct qda_call_list calls;	/* queued and running, not yet answered */
+	uint64_t id;
+	uint64_t since_ns;
+	uint64_t n_calls, n_refused, busy_ns;
+	uint32_t n_sessions, n_buffers, n_modules, calls_now;
+	char name[65];
+};
+
+/* Charge a connection (and the descriptors it keeps) and make its client. */
+int qda_client_new(struct qda_core *core, const struct qda_principal *principal,
+		   const struct qda_client_ops *ops, void *front, unsigned n_fds,
+		   struct qda_client **out, struct qda_fail *fail);
+
+/* The connection ended: nothing is answered or told any more; sessions are closed, buffers freed,
+ * calls cancelled. The front's pointer must not be used afterwards. */
+void qda_client_gone(struct qda_client *client);
+
+struct qda_client *qda_client_ref(struct qda_client *client);
+void qda_client_unref(struct qda_client *client);
+
+/* May this principal use the DSP at all? 0 or -EACCES with the reason: the answer to Hello. */
+int qda_client_check_access(const struct qda_client *client, struct qda_fail *fail);
+
+void qda_client_set_name(struct qda_client *client, const char *name);
+
+/* May this client see rows of that uid? */
+bool qda_client_may_see(const struct qda_client *client, uid_t uid);
+
+/* A handle for an object, charged by the object itself. */
+int qda_client_add_handle(struct qda_client *client, void *object, enum qda_handle_kind kind,
+			  uint64_t *id, struct qda_fail *fail);
+
+/* Answer a request. No-op for a client that is gone or an empty `to`. Empties it: an answer is
+ * given once. */
+void qda_reply(struct qda_client *client, struct qda_reply_to *to,
+	       const struct qda_outcome *outcome);
+void qda_reply_fail(struct qda_client *client, struct qda_reply_to *to,
+		    const struct qda_fail *fail);

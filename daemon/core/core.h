@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The core: domains, users, clients, and what they hold. It knows neither sockets nor D-Bus nor
+ * protobuf; fronts call it with plain arguments and get answers through struct qda_reply_to. It
+ * reads no clock and no randomness itself: both are handed to it, so that a test can drive it step
+ * by step. One thread; nothing here blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uv/tree.h>
+
+#include "core/call.h"
+#include "core/fail.h"
+#include "core/quota.h"
+#include "util/slots.h"
+
+struct qda_client;
+struct qda_domain;
+
+/* What an asynchronous request came to. */
+struct qda_outcome {
+	const struct qda_fail *fail;	/* NULL: it succeeded */
+	uint64_t id;			/* session or module made */
+	uint64_t dsp_addr;		/* map */
+	const struct qda_invoked *invoked;	/* invoke */
+};
+
+/* Where an answer goes. Copied by value into whatever waits; end is called exactly once, and never
+ * after qda_client_gone(). It may be called before the starting function returns. */
+struct qda_reply_to {
+	void (*end)(const struct qda_reply_to *to, const struct qda_outcome *outcome);
+	void *front;
+	uint64_t serial;	/* the front's: names the request for cancel */
+	uint32_t tag;		/* the front's: kind of request */
+};
+
+struct qda_core_config {
+	uint64_t (*now)(void);		/* nanoseconds, monotonic */
+	uint32_t (*random)(void);
+	uint64_t connection_limits[QDA_RES_N];
+	uint64_t uid_limits[QDA_RES_N];
+	uint64_t total_limits[QDA_RES_N];
+	uint32_t session_in_flight;	/* calls of one session on the DSP at a time */
+	bool user_mode;
+	uid_t daemon_uid;
+	const char *group;	/* whose members may use the DSP (system service) */
+};
+
+/* Everybody with one uid. Counted by its clients. */
+struct qda_user {
+	RB_ENTRY(qda_user) node;
+	struct qda_core *core;
+	uid_t uid;
+	unsigned refs;
+	struct qda_account account;
+};
+
+RB_HEAD(qda_users, qda_user);
+RB_HEAD(qda_deadlines, qda_call);
+TAILQ_HEAD(qda_domain_list, qda_domain);
+TAILQ_HEAD(qda_client_list, qda_client);
+
+struct qda_core {
+	struct qda_core_config config;
+	struct qda_account total;
+	struct qda_users users;
+	struct qda_domain_list domains;
+	struct qda_client_list clients;
+	struct qda_deadlines deadlines;
+	struct qda_slots pending;	/* cookies of device operations and sessions */
+	struct qda_call_pools pools;
+	uint64_t next_id;		/* for people: clients and sessions in status */
+	uint64_t started_ns;
+	uint64_t calls, refused;
+	uint32_t n_clients, n_sessions;
+	bool draining;
+};
+
+/* What a cookie in core->pending names. */
+enum qda_pending_kind {
+	QDA_PENDING_SESSION = 1,	/* lost, log */
+	QDA_PENDING_OPEN,
+	QDA_PENDING_CLOSE,
+	QDA_PENDING_CALL,
+	QDA_PENDING_MAP,
+	QDA_PENDING_UNMAP,
+};
+
+int qda_core_new(const struct qda_core_config *config, struct qda_core **out);
+/* All clients must be gone, all sessions ended and all domains freed: asserts that every account is
+ * back at zero. */
+struct qda_core *qda_core_free(struct qda_core *core);
+
+struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name);
+
+/* The user account of a uid, made when it is not there yet. */
+int qda_user_ref(struct qda_core *core, uid_t uid, struct qda_user **out);
+void qda_user_unref(struct qda_user *user);
+
+/* From now on sessions and calls are refused with ESHUTDOWN; what runs goes on. */
+void qda_core_drain(struct qda_core *core);
+/* 1 when no call is queued or running (abandoned ones do not count). */
+bool qda_core_idle(const struct qda_core *core);
+
+/* End what has passed its deadline. Returns the next deadline in nanoseconds, 0 when there is
+ * none. */
+uint64_t qda_core_expire(struct qda_core *core);
+uint64_t qda_core_next_deadline(const struct qda_core *core);
+
+static inline uint64_t qda_core_now(const struct qda_core *core)
+{
+	return core->config.now();
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Domains: the queue into a device, and its completions.
+ */
+#include "core/domain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/call_internal.h"
+
+static const char *const state_names[] = {
+	[QDA_DEVICE_DOWN] = "down",
+	[QDA_DEVICE_STARTING] = "starting",
+	[QDA_DEVICE_UP] = "up",
+};
+
+const char *qda_domain_state_name(enum qda_device_state state)
+{
+	return state_names[state];
+}
+
+int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_max,
+		   struct qda_domain **out)
+{
+	struct qda_domain *domain = calloc(1, sizeof(*domain));
+
+	if (!domain)
+		return -ENOMEM;
+	domain->core = core;
+	domain->in_flight_wanted = in_flight_max;
+	domain->state = QDA_DEVICE_STARTING;
+	TAILQ_INIT(&domain->ready);
+	snprintf(domain->name, sizeof(domain->name), "%s", name);
+	TAILQ_INSERT_TAIL(&core->domains, domain, link);
+	*out = domain;
+	return 0;
+}
+
+void qda_domain_attach(struct qda_domain *domain, struct qda_device *device)
+{
+	domain->device = device;
+}
+
+struct qda_domain *qda_domain_free(struct qda_domain *domain)
+{
+	if (!domain)
+		return NULL;
+	assert(TAILQ_EMPTY(&domain->ready) && !domain->sessions);
+	TAILQ_REMOVE(&domain->core->domains, domain, link);
+	if (domain->device)
+		domain->device->ops->free(domain->device);
+	free(domain);
+	return NULL;
+}
+
+struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, struct qda_fail *fail)
+{
+	struct qda_domain *domain = qda_core_find_domain(core, name);
+
+	if (!domain) {
+		qda_fail(fail, ENODEV,
+			 *name ? "there is no domain \"%s\": qdactl list shows those there are"
+			       : "no domain is configured%s",
+			 name);
+		return NULL;
+	}
+	if (domain->state != QDA_DEVICE_UP) {
+		qda_fail(fail, ENOTCONN, "domain %s is %s: %s", domain->name,
+			 qda_domain_state_name(domain->state), domain->why);
+		fail->retry_ms = 1000;
+		return NULL;
+	}
+	return domain;
+}
+
+void qda_domain_pump(struct qda_domain *domain)
+{
+	struct qda_session *session;
+
+	if (domain->pumping)
+		return; /* a call that ended in here made room: the loop sees it */
+	domain->pumping = true;
+	while (domain->state == QDA_DEVICE_UP && domain->in_flight < domain->in_flight_max &&
+	       (session = TAILQ_FIRST(&domain->ready))) {
+		int r;
+
+		TAILQ_REMOVE(&domain->ready, session, ready_link);
+		session->ready = false;
+		r = qda_call_submit(TAILQ_FIRST(&session->queue));
+		if (r != -EBUSY) {
+			qda_session_update_ready(session);
+		} else if (!session->in_flight) {
+			/* The device is full of others' calls; one of theirs will end. */
+			TAILQ_INSERT_HEAD(&domain->ready, session, ready_link);
+			session->ready = true;
+			break;
+		} /* else it waits for an end of its own */
+	}
+	domain->pumping = false;
+}
+
+static void on_done(void *owner, uint64_t cookie, const struct qda_device_done *done)
+{
+	struct qda_domain *domain = owner;
+	uint32_t kind;
+	void *object = qda_slots_get_any(&domain->core->pending, cookie, &kind);
+
+	if (!object)
+		return;
+	switch ((enum qda_pending_kind)kind) {
+	case QDA_PENDING_CALL:
+		qda_call_done(object, done);
+		break;
+	case QDA_PENDING_OPEN:
+		qda_session_opened(object, done);
+		break;
+	case QDA_PENDING_CLOSE:
+		qda_session_closed(object);
+		break;
+	case QDA_PENDING_MAP:
+		qda_map_done(object, done);
+		break;
+	case QDA_PENDING_UNMAP:
+		qda_unmap_done(object, done);
+		break;
+	case QDA_PENDING_SESSION:
+		break;
+	}
+}
+
+static struct qda_session *find_session(struct qda_domain *domain, uint64_t cookie)
+{
+	return qda_slots_get(&domain->core->pending, cookie, QDA_PENDING_SESSION);
+}
+
+static void on_lost(void *owner, uint64_t cookie, const struct qda_device_lost *lost)
+{
+	struct qda_session *session = find_session(owner, cookie);
+
+	if (session)
+		qda_session_lost(session, lost);
+}
+
+static void on_log(void *owner, uint64_t cookie, uint32_t level, const char *text, size_t n)
+{
+	struct qda_session *session = find_session(owner, cookie);
+
+	if (session && session->handle && session->client->front)
+		session->client->ops->log(session->client->front, session->handle, level, text, n);
+}
+
+static uint32_t at_most(uint32_t wanted, uint32_t most)
+{
+	return wanted && wanted < most ? wanted : most;
+}
+
+static void on_state(void *owner, enum qda_device_state state, const char *why)
+{
+	struct qda_domain *domain = owner;
+	struct qda_client *client;
+
+	domain->state = state;
+	snprintf(domain->why, sizeof(domain->why), "%s", why ? why : "");
+	if (state == QDA_DEVICE_UP) {
+		domain->device->ops->info(domain->device, &domain->info);
+		domain->in_flight_max = at_most(domain->in_flight_wanted, domain->info.calls_max);
+		domain->session_in_flight_max = at_most(domain->core->config.session_in_flight,
+							domain->info.session_calls_max);
+	}
+	TAILQ_FOREACH (client, &domain->core->clients, link)
+		client->ops->domain_changed(client->front, domain->name, state_names[state]);
+	qda_domain_pump(domain);
+}
+
+const struct qda_device_events qda_domain_events = {
+	.done = on_done,
+	.lost = on_lost,
+	.log = on_log,
+	.state = on_state,
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A DSP domain: one device, its state, and the queue of calls for it. Queued calls wait in their
+ * session; the domain goes round the sessions that have some, one call each. All calls of core into
+ * a device, and all its completions, pass here.
+ */
+#pragma once
+
+#include "core/client.h"
+#include "device/device.h"
+
+struct qda_domain {
+	TAILQ_ENTRY(qda_domain) link;
+	struct qda_core *core;
+	struct qda_device *device;
+	struct qda_device_info info;
+	enum qda_device_state state;
+	struct qda_session_list ready;	/* sessions with queued calls that may go */
+	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
+	uint32_t in_flight_max, session_in_flight_max;	/* as the device allows */
+	uint32_t in_flight, queued, sessions;
+	uint64_t calls, busy_ns;
+	bool pumping;
+	char name[16];
+	char why[160];
+};
+
+/* What a domain's device is to be created with: owner is the domain. */
+extern const struct qda_device_events qda_domain_events;
+
+/* in_flight_max 0: what the device can do. */
+int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_max,
+		   struct qda_domain **out);
+void qda_domain_attach(struct qda_domain *domain, struct qda_device *device);
+struct qda_domain *qda_domain_free(struct qda_domain *domain);
+
+/* NULL and a reason in *fail when there is none of that name or it is not up. Empty name: the first
+ * one. */
+struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name,
+				     struct qda_fail *fail);
+
+/* Send what may go. */
+void qda_domain_pump(struct qda_domain *domain);
+
+const char *qda_domain_state_name(enum qda_device_state state);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Quotas: what a client holds is charged to its connection, its uid and the whole daemon, in that
+ * order, before it exists. A charge is an object embedded in what it pays for; giving it back is
+ * its deinit, which may run twice. An account is owned by the object it is embedded in (client,
+ * user, core) and outlives every charge on it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct qda_fail;
+
+enum qda_resource {
+	QDA_RES_CONNECTIONS,
+	QDA_RES_SESSIONS,
+	QDA_RES_BUFFERS,
+	QDA_RES_BUFFER_BYTES,	/* shared buffers and the staging of sessions */
+	QDA_RES_HANDLES,	/* remote handles */
+	QDA_RES_MAPS,		/* buffers shown to a session under a key */
+	QDA_RES_CALLS,		/* queued and in flight, abandoned ones too */
+	QDA_RES_INLINE_BYTES,	/* inline data of queued calls that found no room in staging */
+	QDA_RES_OUT_BYTES,	/* replies: reserved at acceptance, held while unsent */
+	QDA_RES_FDS,		/* descriptors the daemon keeps for a client */
+	QDA_RES_N,
+};
+
+struct qda_account {
+	const char *scope;		/* "connection", "uid", "total" */
+	struct qda_account *parent;
+	uint64_t used[QDA_RES_N];
+	const uint64_t *limit;		/* QDA_RES_N numbers, owned by the configuration */
+};
+
+struct qda_charge {
+	struct qda_account *account;	/* NULL: nothing is charged */
+	uint64_t amount;
+	enum qda_resource resource;
+};
+
+#define QDA_CHARGE_NULL ((struct qda_charge){ 0 })
+
+/* The name of a resource as configuration and refusals spell it. */
+const char *qda_resource_name(enum qda_resource resource);
+
+/* Charge an account and its parents. 0, or -EDQUOT with resource, scope, limit and use in *fail;
+ * nothing is charged then. */
+int qda_charge_init(struct qda_charge *charge, struct qda_account *account,
+		    enum qda_resource resource, uint64_t amount, struct qda_fail *fail) __attribute__((warn_unused_result));
+void qda_charge_deinit(struct qda_charge *charge);
+/* Take a part of a charge into an object of its own; `amount` is at most what is there. */
+struct qda_charge qda_charge_split(struct qda_charge *from, uint64_t amount);

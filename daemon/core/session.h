@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A session: one protection domain on the DSP with the calls that wait for it, the staging memory
+ * that inline arguments are packed into, the modules opened in it and the keys its buffers are
+ * known under.
+ *
+ * Life: OPENING until the device answers, OPEN, then CLOSING (client closed it or went) or LOST
+ * (the PD died). A lost session keeps its handle, so that calls on it learn why, until the client
+ * closes it; its context bank is given back at once. The object goes when neither the client's
+ * handle nor the device's session nor a running call refers to it.
+ */
+#pragma once
+
+#include "core/client.h"
+#include "util/runs.h"
+
+struct qda_buffer;
+struct qda_device_session;
+struct qda_device_buffer;
+struct qda_device_done;
+struct qda_device_lost;
+
+#define QDA_STAGING_PAGES 64u
+#define QDA_SESSION_FDS 5u	/* descriptors a session costs: staging and what the device keeps */
+#define QDA_STAGING_BYTES (QDA_STAGING_PAGES * 4096u)
+
+enum qda_session_state {
+	QDA_SESSION_OPENING,
+	QDA_SESSION_OPEN,
+	QDA_SESSION_CLOSING,
+	QDA_SESSION_LOST,
+};
+
+TAILQ_HEAD(qda_module_list, qda_module);
+TAILQ_HEAD(qda_map_list, qda_map);
+
+struct qda_session {
+	TAILQ_ENTRY(qda_session) link;		/* client->sessions while it has a handle */
+	TAILQ_ENTRY(qda_session) ready_link;	/* domain->ready */
+	struct qda_client *client;		/* ref */
+	struct qda_domain *domain;
+	struct qda_device_session *device;	/* NULL once given back */
+	struct qda_call_list queue;		/* waiting for the device */
+	struct qda_call_list doomed;		/* ended with the PD, to be told why it died */
+	struct qda_module_list modules;
+	struct qda_map_list maps;
+	struct qda_reply_to open_to, close_to;
+	struct qda_device_buffer *staging;
+	uint8_t *staging_view;
+	struct qda_runs runs;			/* of staging */
+	struct qda_charge count, bytes, fd;
+	enum qda_session_state state;
+	uint64_t handle;			/* the client's; 0 when it has none (any more) */
+	uint64_t number;			/* for people */
+	uint64_t cookie, open_cookie, close_cookie;
+	uint64_t since_ns, n_calls, busy_ns;
+	uint32_t in_flight, n_modules;
+	unsigned refs;				/* the session itself, and its calls */
+	bool ready;
+	uint32_t lost_signal;
+	char lost_text[512];
+};
+
+/* A buffer shown to the PD under a key. */
+struct qda_map {
+	TAILQ_ENTRY(qda_map) link;	/* session->maps */
+	struct qda_session *session;	/* owns the map */
+	struct qda_buffer *buffer;	/* ref */
+	struct qda_charge charge;
+	struct qda_reply_to to;
+	uint64_t cookie;
+	uint32_t key;
+	enum { QDA_MAP_MAKING, QDA_MAP_MADE, QDA_MAP_UNMAKING } state;
+};
+
+/* dir_fds stay the caller's. The answer carries the session's handle. */
+int qda_session_open(struct qda_client *client, const char *domain, const int *dir_fds,
+		     unsigned n_dirs, const struct qda_reply_to *to, struct qda_fail *fail);
+int qda_session_close(struct qda_client *client, uint64_t handle, const struct qda_reply_to *to,
+		      struct qda_fail *fail);
+/* The client is gone. */
+void qda_session_abandon(struct qda_session *session);
+
+int qda_session_map(struct qda_client *client, uint64_t handle, uint64_t buffer, uint32_t key,
+		    uint64_t offset, uint64_t size, const struct qda_reply_to *to,
+		    struct qda_fail *fail);
+int qda_session_unmap(struct qda_client *client, uint64_t handle, uint32_t key,
+		      const struct qda_reply_to *to, struct qda_fail *fail);
+
+/* The client's session, open; or NULL with the reason in *fail. */
+struct qda_session *qda_session_find_open(struct qda_client *client, uint64_t handle,
+					  struct qda_fail *fail);
+/* 0 when calls may be sent there, else why not. */
+int qda_session_check_open(const struct qda_session *session, struct qda_fail *fail);
+
+/* Put it among the domain's ready sessions, or take it out, as its queue and slots say. */
+void qda_session_update_ready(struct qda_session *session);
+
+struct qda_session *qda_session_ref(struct qda_session *session);
+void qda_session_unref(struct qda_session *session);
+
+/* Forget the key maps; the device has. */
+void qda_session_drop_maps(struct qda_session *session);
+
+/* From the domain: completions and events. */
+void qda_session_opened(struct qda_session *session, const struct qda_device_done *done);
+void qda_session_closed(struct qda_session *session);
+void qda_session_lost(struct qda_session *session, const struct qda_device_lost *lost);
+void qda_map_done(struct qda_map *map, const struct qda_device_done *done);
+void qda_unmap_done(struct qda_map *map, const struct qda_device_done *done);
+const char *qda_session_state_name(enum qda_session_state state);

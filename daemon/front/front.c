@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The listener. Running out of descriptors must neither end the daemon nor spin its loop: the
+ * newcomer is taken on a reserve descriptor and dropped, then accepting rests for a moment.
+ */
+#include "front/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "front/conn.h"
+
+#define BACKLOG	     128
+#define ACCEPT_BATCH 16 /* connections a round, so that others get their turn */
+#define REST_MS	     100
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+static int open_reserve(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Supplementary groups as they were at connect. Somebody with very many groups is looked up by the
+ * first ones. */
+static bool peer_in_group(int fd, gid_t primary, gid_t group)
+{
+	gid_t groups[256];
+	socklen_t size = sizeof(groups);
+
+	if (group == (gid_t)-1)
+		return false;
+	if (primary == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* Who connected, from the kernel. */
+static int read_peer(const struct qda_front *front, int fd, struct qda_principal *who, int *pidfd)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
+		return -errno;
+	*who = (struct qda_principal){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
+	who->in_group = peer_in_group(fd, cred.gid, front->config.group);
+	size = sizeof(*pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &size) < 0)
+		*pidfd = -1;
+	return 0;
+}
+
+static void on_rested(uv_timer_t *timer);
+static void on_listener(uv_poll_t *poll, int status, int events);
+
+static void rest(struct qda_front *front)
+{
+	uv_poll_stop(&front->listener);
+	uv_timer_start(&front->retry, on_rested, REST_MS, 0);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+	struct qda_front *front = timer->data;
+
+	if (front->reserve_fd < 0)
+		front->reserve_fd = open_reserve();
+	if (front->listening)
+		uv_poll_start(&front->listener, UV_READABLE, on_listener);
+}
+
+/* No descriptor is left: end one newcomer, so that it sees an end instead of silence. */
+static void turn_away(struct qda_front *front)
+{
+	int fd;
+
+	if (front->reserve_fd >= 0) {
+		close(front->reserve_fd);
+		fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			close(fd);
+		front->reserve_fd = open_reserve();
+	}
+	rest(front);
+}
+
+/* False: no more for now. */
+static bool accept_one(struct qda_front *front)
+{
+	struct qda_principal who;
+	int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd;
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			turn_away(front);
+		return errno == ECONNABORTED || errno == EINTR;
+	}
+	if (read_peer(front, fd, &who, &pidfd) < 0) {
+		close(fd);
+		return true;
+	}
+	if (qda_conn_new(front, fd, &who, pidfd) < 0)
+		front->n_dropped++;
+	return true;
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct qda_front *front = poll->data;
+
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(front); i++)
+		;
+}
+
+static int listen_at(const char *path, mode_t mode)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		close(fd);
+		return -EADDRINUSE; /* somebody answers there */
+	}
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
+		  struct qda_front **out)
+{
+	struct qda_front *front = calloc(1, sizeof(*front));
+	int fd;
+
+	if (!front)
+		return -ENOMEM;
+	fd = listen_at(config->socket_path, config->mode);
+	if (fd < 0) {
+		free(front);
+		return fd;
+	}
+	front->config = *config;
+	front->core = core;
+	front->loop = loop;
+	front->fd = fd;
+	front->reserve_fd = open_reserve();
+	front->epoch = (uint64_t)core->config.random() << 32 | core->config.random();
+	TAILQ_INIT(&front->conns);
+	front->listener.data = front->retry.data = front;
+	uv_timer_init(loop, &front->retry);
+	uv_poll_init(loop, &front->listener, fd);
+	uv_poll_start(&front->listener, UV_READABLE, on_listener);
+	front->listening = true;
+	*out = front;
+	return 0;
+}
+
+void qda_front_stop(struct qda_front *front)
+{
+	if (!front->listening)
+		return;
+	front->listening = false;
+	unlink(front->config.socket_path);
+	uv_close((uv_handle_t *)&front->listener, NULL);
+	uv_close((uv_handle_t *)&front->retry, NULL);
+	close(front->fd);
+	if (front->reserve_fd >= 0)
+		close(front->reserve_fd);
+}
+
+void qda_front_close(struct qda_front *front)
+{
+	struct qda_conn *conn;
+
+	qda_front_stop(front);
+	while ((conn = TAILQ_FIRST(&front->conns)))
+		qda_conn_close(conn);
+}
+
+struct qda_front *qda_front_free(struct qda_front *front)
+{
+	free(front);
+	return NULL;
+}

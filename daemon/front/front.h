@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The socket front: listens, takes connections, translates the protocol to calls of core and back.
+ * Owned by main; one loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "codec.h"
+#include "core/core.h"
+#include "frame.h"
+
+TAILQ_HEAD(qda_conn_list, qda_conn);
+
+struct qda_front_config {
+	const char *socket_path;
+	mode_t mode;			/* of the socket file */
+	gid_t group;			/* its members may use the DSP; (gid_t)-1: nobody */
+	uint32_t hello_ms;		/* a connection must say Hello within */
+	const char *version;		/* "qdad 0.1.0" */
+};
+
+struct qda_front {
+	uv_poll_t listener;
+	uv_timer_t retry;		/* accept again after running out of descriptors */
+	struct qda_front_config config;
+	struct qda_core *core;
+	uv_loop_t *loop;
+	struct qda_conn_list conns;
+	uint64_t epoch;
+	uint64_t n_dropped;		/* connections ended for misbehaviour */
+	int fd;
+	int reserve_fd;			/* given up to turn one more client away */
+	bool listening;
+	struct qda_decoder decoder;
+	uint8_t rx[QDA_MESSAGE_MAX];
+	uint8_t tx[QDA_MESSAGE_MAX];
+};
+
+/* Listen at config->socket_path (its directory must exist; a stale socket is replaced). */
+int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
+		  struct qda_front **out);
+/* Take no more connections; the socket file goes. */
+void qda_front_stop(struct qda_front *front);
+/* End all connections. Memory goes when the loop has run the close callbacks: call qda_front_free()
+ * after that. */
+void qda_front_close(struct qda_front *front);
+struct qda_front *qda_front_free(struct qda_front *front);
