@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Requests out, replies and events in, for all threads of a client: see internal.h for the role and the
+ * locks. Everything read here was written by the broker, which is believed no more than any stranger:
+ * a reply that is not what was asked for ends the connection.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DISPATCH_MAX 256 /* messages one qda_dispatch() takes in, so that it returns some time */
+#define IDLE_MS 1	 /* how long somebody else's turn is waited for */
+
+static bool forked(const struct qda_client *c)
+{
+	return !*c->alive || (c->pid && c->pid != getpid());
+}
+
+int qda_usable(const struct qda_client *c, struct qda_error *err)
+{
+	if (forked(c))
+		return qda_fail(err, -ECHILD, "this connection belongs to the parent process: connect "
+				"again after fork()");
+	return 0;
+}
+
+/* --- the pool --- */
+
+static struct qda_call *call_alloc(struct qda_client *c)
+{
+	struct qda_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	if (pthread_cond_init(&call->cond, NULL)) {
+		free(call);
+		return NULL;
+	}
+	call->client = c;
+	call->args = call->small_args;
+	call->outputs = call->small_outputs;
+	call->room = CALL_ARGS_SMALL;
+	return call;
+}
+
+struct qda_call *qda_call_new(struct qda_client *c, uint16_t type, enum qda_call_kind kind,
+			      struct qda_error *err)
+{
+	struct qda_call *call;
+
+	pthread_mutex_lock(&c->lock);
+	call = TAILQ_FIRST(&c->free_calls);
+	if (call) {
+		TAILQ_REMOVE(&c->free_calls, call, link);
+	} else {
+		call = call_alloc(c);
+		if (call)
+			SLIST_INSERT_HEAD(&c->all_calls, call, all);
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (!call) {
+		qda_fail(err, -ENOMEM, "no memory for another call");
+		return NULL;
+	}
+	call->type = type;
+	call->kind = kind;
+	call->done = false;
+	call->result = 0;
+	call->take = NULL;
+	call->err = kind == CALL_SYNC ? err : &call->own_err;
+	call->n_outputs = call->n_out_handles = 0;
+	call->in_bytes = call->out_bytes = 0;
+	return call;
+}
+
+/* Modules that were made for outputs and did not come to be. */
+static void drop_outputs(struct qda_call *call)
+{
+	for (unsigned i = 0; i < call->n_outputs; i++) {
+		if (call->outputs[i].type == QDA_OUT_MODULE)
+			free(call->outputs[i].fresh);
+	}
+	call->n_outputs = 0;
+}
+
+static void recycle(struct qda_call *call)
+{
+	drop_outputs(call);
+	TAILQ_INSERT_HEAD(&call->client->free_calls, call, link);
+}
+
+void qda_call_free(struct qda_call *call)
+{
+	pthread_mutex_lock(&call->client->lock);
+	recycle(call);
+	pthread_mutex_unlock(&call->client->lock);
+}
+
+void qda_calls_free(struct qda_client *c)
+{
+	struct qda_call *call;
+
+	while ((call = SLIST_FIRST(&c->all_calls))) {
+		SLIST_REMOVE_HEAD(&c->all_calls, all);
+		drop_outputs(call);
+		if (call->args != call->small_args) {
+			free(call->args);
+			free(call->outputs);
+		}
+		free(call);
+	}
+}
+
+/* --- the end of calls and of the connection; all under `lock` --- */
+
+static struct qda_calls *bucket(struct qda_client *c, uint64_t serial)
+{
+	return &c->pending[serial % CALL_BUCKETS];
+}
+
+static struct qda_call *find(struct qda_client *c, uint64_t serial)
+{
+	struct qda_call *call;
+
+	TAILQ_FOREACH(call, bucket(c, serial), link)
+		if (call->serial == serial)
+			return call;
+	return NULL;
+}
+
+static void finish(struct qda_call *call, int result)
+{
+	struct qda_client *c = call->client;
+
+	TAILQ_REMOVE(bucket(c, call->serial), call, link);
+	call->result = result;
+	call->done = true;
+	switch (call->kind) {
+	case CALL_SYNC:
+		pthread_cond_signal(&call->cond);
+		break;
+	case CALL_ASYNC:
+		TAILQ_INSERT_TAIL(&c->completed, call, link);
+		break;
+	case CALL_MUTE:
+		recycle(call);
+		break;
+	}
+}
+
+static int fail_lost(struct qda_client *c, struct qda_error *err)
+{
+	return qda_fail(err, -ECONNRESET, "%s; connect again", c->lost_text);
+}
+
+static void lose(struct qda_client *c, const char *why, const char *detail)
+{
+	struct qda_call *call;
+
+	if (c->lost)
+		return;
+	c->lost = true;
+	snprintf(c->lost_text, sizeof(c->lost_text), "the connection to the broker ended: %s%s%s",
+		 why, detail[0] ? ": " : "", detail);
+	shutdown(c->fd, SHUT_RDWR);
+	for (unsigned i = 0; i < CALL_BUCKETS; i++) {
+		while ((call = TAILQ_FIRST(&c->pending[i])))
+			finish(call, fail_lost(c, call->err));
+	}
+}
+
+/* --- what comes in; under `lock`, by whoever has the role --- */
+
+/* A log line that is to be handed out as soon as no lock is held. */
+struct line {
+	qda_log_fn fn;
+	void *data;
+	struct qda_session *session;
+	unsigned level, dropped;
+	char text[QDA_TEXT_MAX + 1];
+};
+
+static void take_event(struct qda_client *c, const struct qda_msg_event *e, struct line *line)
+{
+	struct qda_session *s;
+
+	switch (e->type) {
+	case QDA_TYPE_SESSION_LOST:
+		s = qda_session_find(c, e->session_lost.session);
+		if (s && !s->lost) {
+			s->lost = true;
+			snprintf(s->text, sizeof(s->text), "%s", e->session_lost.text);
+		}
+		break;
+	case QDA_TYPE_LOG:
+		s = qda_session_find(c, e->log.session);
+		if (s && c->log) {
+			line->fn = c->log;
+			line->data = c->log_data;
+			line->session = s;
+			line->level = e->log.level;
+			line->dropped = e->log.dropped;
+			snprintf(line->text, sizeof(line->text), "%s", e->log.text);
+		}
+		break;
+	}
+}
+
+static void take_reply(struct qda_client *c, const struct qda_frame *frame,
+		       struct qda_delivery *in)
+{
+	struct qda_call *call = find(c, frame->serial);
+	const struct qda_msg_status *status = &in->reply->status;
+	int r;
+
+	if (!call)
+		return; /* nobody waits for it: it can do no harm */
+	if (call->type != frame->type ||
+	    (in->n_tail && (call->type != QDA_TYPE_INVOKE || status->code))) {
+		lose(c, "it sent a reply that does not fit the request", "");
+		return;
+	}
+	if (status->code)
+		r = qda_fail_status(call->err, status);
+	else
+		r = call->take ? call->take(call->take_data, in, call->err) : 0;
+	if (r == TAKE_BROKEN)
+		lose(c, "it sent a reply that does not fit the request", "");
+	else
+		finish(call, r);
+}
+
+static void take_packet(struct qda_client *c, struct qda_packet *packet, bool fds_lost,
+			struct line *line)
+{
+	const uint8_t *body = c->in + QDA_FRAME_SIZE;
+	struct qda_frame frame;
+	struct qda_msg_event event;
+	struct qda_msg_reply reply;
+	struct qda_delivery in = { .reply = &reply, .packet = packet, .fds_lost = fds_lost };
+	int r;
+
+	if (qda_frame_read(c->in, packet->n, &frame)) {
+		lose(c, "it sent what is no message", "");
+		return;
+	}
+	if (frame.flags & QDA_FRAME_EVENT) {
+		r = qda_event_decode(&c->decoder, frame.type, body, frame.body_len, &event);
+		if (r == 0)
+			take_event(c, &event, line);
+		else if (r != -EOPNOTSUPP) /* events of a later version are not for us */
+			lose(c, "it sent a broken event", c->decoder.error);
+		return;
+	}
+	in.tail = body + frame.body_len;
+	in.n_tail = packet->n - QDA_FRAME_SIZE - frame.body_len;
+	r = frame.flags & QDA_FRAME_REPLY ? 0 : -EBADMSG;
+	if (r)
+		lose(c, "it sent a request", "");
+	else if (qda_reply_decode(&c->decoder, frame.type, body, frame.body_len, &reply))
+		lose(c, "it sent a broken reply", c->decoder.error);
+	else
+		take_reply(c, &frame, &in);
+}
+
+/* Wake whoever may want the role now that it is free. */
+static void pass_on(struct qda_client *c)
+{
+	struct qda_call *next = TAILQ_FIRST(&c->waiters);
+
+	if (c->reading)
+		return;
+	if (next)
+		pthread_cond_signal(&next->cond);
+	if (c->n_idlers)
+		pthread_cond_broadcast(&c->idle);
+}
+
+static void run_callbacks(struct qda_client *c)
+{
+	struct qda_call *call;
+
+	while ((call = TAILQ_FIRST(&c->completed))) {
+		TAILQ_REMOVE(&c->completed, call, link);
+		pthread_mutex_unlock(&c->lock);
+		call->fn(call->data, call->result ? &call->own_err : NULL, &call->times);
+		pthread_mutex_lock(&c->lock);
+		c->ended++;
+		recycle(call);
+	}
+}
+
+/* One turn of the role: wait for a datagram (or not: MSG_DONTWAIT), deal with it, give the role up.
+ * Called and returns with `lock` held, which it lets go meanwhile. 0 or -EAGAIN. */
+static int turn(struct qda_client *c, int flags)
+{
+	struct qda_packet packet;
+	struct line line;
+	int r;
+
+	line.fn = NULL;
+	c->reading = true;
+	pthread_mutex_unlock(&c->lock);
+	r = qda_packet_recv(c->fd, c->in, sizeof(c->in), flags, &packet);
+	pthread_mutex_lock(&c->lock);
+
+	if (r == 1 || (r == -EMSGSIZE && packet.n))
+		take_packet(c, &packet, r != 1, &line);
+	else if (r == 0)
+		lose(c, "it hung up", "");
+	else if (r != -EAGAIN)
+		lose(c, "receiving failed", strerror(-r));
+	qda_packet_close_fds(&packet);
+
+	c->reading = false;
+	if (line.fn || !TAILQ_EMPTY(&c->completed)) {
+		pass_on(c);
+		if (line.fn) {
+			pthread_mutex_unlock(&c->lock);
+			line.fn(line.data, line.session, line.level, line.text, line.dropped);
+			pthread_mutex_lock(&c->lock);
+		}
+		run_callbacks(c);
+	}
+	return r == -EAGAIN ? r : 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void wait_idle(struct qda_client *c)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += IDLE_MS * 1000000;
+	if (t.tv_nsec >= 1000000000) {
+		t.tv_nsec -= 1000000000;
+		t.tv_sec++;
+	}
+	c->n_idlers++;
+	pthread_cond_timedwait(&c->idle, &c->lock, &t);
+	c->n_idlers--;
+}
+
+/* Wait, without having the role, until something can be read (or written, if asked for), and take one
+ * datagram in unless somebody else does. Under `lock`. Returns 1 if there was anything to do. */
+static int step(struct qda_client *c, short events, int timeout_ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = events };
+	int n;
+
+	pthread_mutex_unlock(&c->lock);
+	n = poll(&p, 1, timeout_ms);
+	pthread_mutex_lock(&c->lock);
+	if (n <= 0)
+		return 0;
+	if (!(p.revents & ~POLLOUT))
+		return 1;
+	if (c->reading) {
+		wait_idle(c);
+		return timeout_ms != 0;
+	}
+	n = turn(c, MSG_DONTWAIT);
+	pass_on(c);
+	return n == 0;
+}
+
+/* --- sending and waiting --- */
+
+/* The request's bytes into c->out; under `sending`. Returns their number or a negative errno. */
+static int put_request(struct qda_client *c, const struct qda_msg_request *request,
+		       const struct qda_arg *args, unsigned n_args, size_t in_bytes,
+		       struct qda_error *err)
+{
+	int n = qda_request_encode(c->out, sizeof(c->out), c->serial + 1, request);
+	uint8_t *p = c->out + n;
+
+	if (n < 0)
+		return qda_fail(err, n, "the request does not fit into a message: %s",
+				strerror(-n));
+	if (in_bytes > sizeof(c->out) - (size_t)n)
+		return qda_fail(err, -EMSGSIZE, "%zu bytes of QDA_IN arguments do not fit into one "
+				"message of %u: use a buffer (QDA_IN_BUFFER)", in_bytes,
+				QDA_MESSAGE_MAX);
+	for (unsigned i = 0; i < n_args; i++) {
+		if (args[i].type != QDA_IN || !args[i].length)
+			continue;
+		memcpy(p, args[i].in, args[i].length);
+		p += args[i].length;
+	}
+	return (int)(p - c->out);
+}
+
+/* Enter the call among those that wait for a reply, before the reply can come. */
+static int announce(struct qda_call *call, struct qda_error *err)
+{
+	struct qda_client *c = call->client;
+	int r = 0;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->lost) {
+		r = fail_lost(c, err);
+	} else {
+		call->serial = c->serial + 1;
+		TAILQ_INSERT_TAIL(bucket(c, call->serial), call, link);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+/* Take it back after sending failed; under `sending`. If the connection ended meanwhile, the call ended
+ * with it as if it had been sent, and its object may be another call's by now: only the bucket knows. */
+static int withdraw(struct qda_call *call, int result, struct qda_error *err)
+{
+	struct qda_client *c = call->client;
+
+	pthread_mutex_lock(&c->lock);
+	if (find(c, c->serial + 1) != call)
+		result = 0;
+	else
+		TAILQ_REMOVE(bucket(c, c->serial + 1), call, link);
+	pthread_mutex_unlock(&c->lock);
+	if (result == -EPIPE || result == -ECONNRESET)
+		return qda_fail(err, -ECONNRESET,
+				"the connection to the broker ended; connect again");
+	if (result && result != -EAGAIN)
+		qda_fail(err, result, "sending to the broker failed: %s", strerror(-result));
+	return result;
+}
+
+static int try_send(struct qda_call *call, const struct qda_msg_request *request,
+		    const struct qda_arg *args, unsigned n_args, const int *fds, unsigned n_fds,
+		    struct qda_error *err)
+{
+	struct qda_client *c = call->client;
+	struct iovec iov = { c->out, 0 };
+	int n, r;
+
+	pthread_mutex_lock(&c->sending);
+	n = put_request(c, request, args, n_args, call->in_bytes, err);
+	r = n < 0 ? n : announce(call, err);
+	if (r == 0) {
+		iov.iov_len = (size_t)n;
+		r = qda_packet_send(c->fd, &iov, 1, fds, n_fds, MSG_DONTWAIT);
+		if (r)
+			r = withdraw(call, r, err);
+		/* A number is never used twice, even if it was not sent. */
+		c->serial++;
+	}
+	pthread_mutex_unlock(&c->sending);
+	return r;
+}
+
+int qda_call_send(struct qda_call *call, const struct qda_msg_request *request,
+		  const struct qda_arg *args, unsigned n_args, const int *fds, unsigned n_fds,
+		  bool wait, struct qda_error *err)
+{
+	struct qda_client *c = call->client;
+	int r;
+
+	for (;;) {
+		r = try_send(call, request, args, n_args, fds, n_fds, err);
+		if (r != -EAGAIN)
+			return r;
+		if (!wait)
+			return qda_fail(err, r, "too much is on its way to the broker: call "
+					"qda_dispatch() first");
+		/* The broker may be waiting for us to read: do that too. */
+		pthread_mutex_lock(&c->lock);
+		step(c, POLLIN | POLLOUT, -1);
+		pthread_mutex_unlock(&c->lock);
+	}
+}
+
+int qda_call_wait(struct qda_call *call)
+{
+	struct qda_client *c = call->client;
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	while (!call->done) {
+		if (!c->reading) {
+			turn(c, 0);
+			continue;
+		}
+		TAILQ_INSERT_TAIL(&c->waiters, call, waiting);
+		pthread_cond_wait(&call->cond, &c->lock);
+		TAILQ_REMOVE(&c->waiters, call, waiting);
+	}
+	pass_on(c);
+	r = call->result;
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+int qda_request(struct qda_client *c, const struct qda_msg_request *request, const int *fds,
+		unsigned n_fds, qda_take_fn take, void *data, struct qda_error *err)
+{
+	struct qda_call *call;
+	int r = qda_usable(c, err);
+
+	if (r)
+		return r;
+	call = qda_call_new(c, request->type, CALL_SYNC, err);
+	if (!call)
+		return -ENOMEM;
+	call->take = take;
+	call->take_data = data;
+	r = qda_call_send(call, request, NULL, 0, fds, n_fds, true, err);
+	if (r == 0)
+		r = qda_call_wait(call);
+	qda_call_free(call);
+	return r;
+}
+
+int qda_dispatch(struct qda_client *c, int timeout_ms)
+{
+	int64_t deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
+	uint64_t before;
+	int left = timeout_ms, r;
+
+	if (qda_usable(c, NULL))
+		return -ECHILD;
+	pthread_mutex_lock(&c->lock);
+	before = c->ended;
+	run_callbacks(c);
+	for (unsigned n = 0; n < DISPATCH_MAX && !c->lost; n++) {
+		bool any = c->ended != before;
+
+		if (timeout_ms > 0)
+			left = (int)(deadline > now_ms() ? deadline - now_ms() : 0);
+		if (step(c, POLLIN, any ? 0 : left))
+			continue;
+		if (any || timeout_ms == 0 || (timeout_ms > 0 && now_ms() >= deadline))
+			break;
+	}
+	run_callbacks(c);
+	r = c->ended != before || !c->lost ? (int)(c->ended - before) : -ECONNRESET;
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
