@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Buffers: memory that the program and the DSP both see. Mapped once, at most; the descriptor is kept for
- * sharing. The broker's word about a buffer's size is compared with the descriptor before use.
+ * Buffers: memory that the program and the DSP both see. Mapped once, at most; the descriptor is
+ * kept for sharing. The broker's word about a buffer's size is compared with the descriptor before
+ * use.
  */
 #include "internal.h"
 
@@ -102,7 +103,8 @@ int qda_buffer_alloc(struct qda_client *c, const char *domain, size_t size, stru
 	}
 	r = b->size < size ? -ERANGE : map_buffer(b, PROT_READ | PROT_WRITE);
 	if (r) {
-		qda_fail(err, r, "the buffer of %zu bytes that the broker made cannot be mapped: %s",
+		qda_fail(err, r,
+			 "the buffer of %zu bytes that the broker made cannot be mapped: %s",
 			 b->size, strerror(-r));
 		qda_buffer_free(b);
 		return r;

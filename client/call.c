@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Invocations: arguments of the program to arguments of the protocol, and outputs back. What the reply
- * says is only used where it is exactly what this call asked for; nothing is written beyond an output.
+ * Invocations: arguments of the program to arguments of the protocol, and outputs back. What the
+ * reply says is only used where it is exactly what this call asked for; nothing is written beyond
+ * an output.
  */
 #include "internal.h"
 
@@ -48,9 +49,11 @@ static int make_scalars(uint32_t method, const struct qda_arg *args, unsigned n_
 					(unsigned)args[i].type);
 		group = types[args[i].type].group;
 		if (group < last)
-			return qda_fail(err, -EINVAL, "argument %u (%s) stands behind an argument of "
-					"kind \"%s\": the order is in, out, in handles, out handles",
-					i, group_names[group], group_names[last]);
+			return qda_fail(
+				err, -EINVAL,
+				"argument %u (%s) stands behind an argument of "
+				"kind \"%s\": the order is in, out, in handles, out handles",
+				i, group_names[group], group_names[last]);
 		if (++counts[group] > group_max[group])
 			return qda_fail(err, -EINVAL, "more than %u arguments of kind \"%s\"",
 					group_max[group], group_names[group]);
@@ -80,8 +83,10 @@ static int check_method(uint32_t method, const struct qda_arg *args, unsigned n_
 	if (first)
 		memcpy(&number, first, sizeof(number));
 	if (!first || number != method)
-		return qda_fail(err, -EINVAL, "method %u does not fit the 5 bits it has on the wire: "
-				"the first in argument must begin with it as 32-bit number", method);
+		return qda_fail(err, -EINVAL,
+				"method %u does not fit the 5 bits it has on the wire: "
+				"the first in argument must begin with it as 32-bit number",
+				method);
 	return 0;
 }
 
@@ -94,16 +99,19 @@ static int check_arg(const struct qda_module *m, unsigned i, const struct qda_ar
 	case QDA_IN:
 	case QDA_OUT:
 		if (a->length && !a->in)
-			return qda_fail(err, -EINVAL, "argument %u: %zu bytes at NULL", i, a->length);
+			return qda_fail(err, -EINVAL, "argument %u: %zu bytes at NULL", i,
+					a->length);
 		return 0;
 	case QDA_IN_BUFFER:
 	case QDA_OUT_BUFFER:
 		if (!a->buffer || a->buffer->client != m->session->client)
-			return qda_fail(err, -EINVAL, "argument %u: no buffer of this connection", i);
+			return qda_fail(err, -EINVAL, "argument %u: no buffer of this connection",
+					i);
 		if (__builtin_add_overflow(a->offset, a->length, &end) || end > a->buffer->size)
-			return qda_fail(err, -EINVAL, "argument %u: offset %zu and length %zu leave "
-					"the buffer of %zu bytes", i, a->offset, a->length,
-					a->buffer->size);
+			return qda_fail(err, -EINVAL,
+					"argument %u: offset %zu and length %zu leave "
+					"the buffer of %zu bytes",
+					i, a->offset, a->length, a->buffer->size);
 		return 0;
 	case QDA_IN_MODULE:
 		if (!a->module || a->module->session != m->session)
@@ -150,8 +158,8 @@ static int grow(struct qda_call *call, unsigned n, struct qda_error *err)
 	return 0;
 }
 
-/* Where the lowest inline argument stands: all others are told relative to it, since only differences
- * matter and our addresses are nobody's business. */
+/* Where the lowest inline argument stands: all others are told relative to it, since only
+ * differences matter and our addresses are nobody's business. */
 static uintptr_t lowest(const struct qda_arg *args, unsigned n_args)
 {
 	uintptr_t low = UINTPTR_MAX;
@@ -232,9 +240,10 @@ static int add_sizes(struct qda_call *call, const struct qda_arg *a, struct qda_
 	if (types[a->type].kind != QDA_ARG_INLINE)
 		return 0;
 	if (a->length > limit - used)
-		return qda_fail(err, -EMSGSIZE, "QDA_IN and QDA_OUT arguments of more than %zu bytes "
-				"(%zu and another %zu): use a buffer (qda_buffer_alloc)", limit, used,
-				a->length);
+		return qda_fail(err, -EMSGSIZE,
+				"QDA_IN and QDA_OUT arguments of more than %zu bytes "
+				"(%zu and another %zu): use a buffer (qda_buffer_alloc)",
+				limit, used, a->length);
 	*sum += a->length;
 	return 0;
 }

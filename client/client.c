@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The connection: finding the broker, greeting it, the end of everything. The client owns all that was
- * obtained through it. In a forked child nothing here talks to the broker.
+ * The connection: finding the broker, greeting it, the end of everything. The client owns all that
+ * was obtained through it. In a forked child nothing here talks to the broker.
  */
 #include "internal.h"
 
@@ -37,8 +37,8 @@ static int connect_to(int fd, const char *path)
 static int refuse_path(struct qda_error *err, int code, const char *path, const char *second)
 {
 	if (code == -EACCES || code == -EPERM)
-		return qda_fail(err, code, "no permission to connect to the broker at %s (%s)", path,
-				strerror(-code));
+		return qda_fail(err, code, "no permission to connect to the broker at %s (%s)",
+				path, strerror(-code));
 	return qda_fail(err, code, "no broker at %s%s%s (%s): start qdad, or set QDAD_SOCKET", path,
 			second[0] ? " nor at " : "", second, strerror(-code));
 }

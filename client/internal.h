@@ -30,8 +30,9 @@ struct qda_delivery {
 	bool fds_lost;		   /* this process had no room for the descriptors */
 };
 
-/* What to do with a successful reply: under `lock`, on whichever thread reads. Returns what the call
- * returns (and fills *err if negative), or TAKE_BROKEN when the reply is not what was asked for. */
+/* What to do with a successful reply: under `lock`, on whichever thread reads. Returns what the
+ * call returns (and fills *err if negative), or TAKE_BROKEN when the reply is not what was asked
+ * for. */
 struct qda_call;
 typedef int (*qda_take_fn)(void *data, const struct qda_delivery *in, struct qda_error *err);
 #define TAKE_BROKEN 1
@@ -54,7 +55,8 @@ enum qda_call_kind {
 	CALL_MUTE,  /* nobody wants to know */
 };
 
-/* A request on its way. From the client's pool, to which it goes back; never freed before the client. */
+/* A request on its way. From the client's pool, to which it goes back; never freed before the
+ * client. */
 struct qda_call {
 	struct qda_client *client;
 	TAILQ_ENTRY(qda_call) link;    /* bucket, or completed, or free */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Modules: DSP libraries that are loaded in a session, and remote handles that methods make. They belong
- * to their session's list.
+ * Modules: DSP libraries that are loaded in a session, and remote handles that methods make. They
+ * belong to their session's list.
  */
 #include "internal.h"
 
@@ -37,8 +37,9 @@ int qda_module_open(struct qda_session *s, const char *uri, struct qda_module **
 
 	*out = NULL;
 	if (n == 0 || n > QDA_URI_MAX)
-		return qda_fail(err, -EINVAL, "the module's URI has %zu bytes, 1 to %u are possible",
-				n, QDA_URI_MAX);
+		return qda_fail(err, -EINVAL,
+				"the module's URI has %zu bytes, 1 to %u are possible", n,
+				QDA_URI_MAX);
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return qda_fail(err, -ENOMEM, "no memory for a module");

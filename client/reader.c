@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests out, replies and events in, for all threads of a client: see internal.h for the role and the
- * locks. Everything read here was written by the broker, which is believed no more than any stranger:
- * a reply that is not what was asked for ends the connection.
+ * Requests out, replies and events in, for all threads of a client: see internal.h for the role
+ * and the locks. Everything read here was written by the broker, which is believed no more than
+ * any stranger: a reply that is not what was asked for ends the connection.
  */
 #include "internal.h"
 
@@ -27,7 +27,8 @@ static bool forked(const struct qda_client *c)
 int qda_usable(const struct qda_client *c, struct qda_error *err)
 {
 	if (forked(c))
-		return qda_fail(err, -ECHILD, "this connection belongs to the parent process: connect "
+		return qda_fail(err, -ECHILD,
+				"this connection belongs to the parent process: connect "
 				"again after fork()");
 	return 0;
 }
@@ -356,8 +357,9 @@ static void wait_idle(struct qda_client *c)
 	c->n_idlers--;
 }
 
-/* Wait, without having the role, until something can be read (or written, if asked for), and take one
- * datagram in unless somebody else does. Under `lock`. Returns 1 if there was anything to do. */
+/* Wait, without having the role, until something can be read (or written, if asked for), and take
+ * one datagram in unless somebody else does. Under `lock`. Returns 1 if there was anything to do.
+ */
 static int step(struct qda_client *c, short events, int timeout_ms)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
@@ -422,8 +424,9 @@ static int announce(struct qda_call *call, struct qda_error *err)
 	return r;
 }
 
-/* Take it back after sending failed; under `sending`. If the connection ended meanwhile, the call ended
- * with it as if it had been sent, and its object may be another call's by now: only the bucket knows. */
+/* Take it back after sending failed; under `sending`. If the connection ended meanwhile, the call
+ * ended with it as if it had been sent, and its object may be another call's by now: only the
+ * bucket knows. */
 static int withdraw(struct qda_call *call, int result, struct qda_error *err)
 {
 	struct qda_client *c = call->client;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sessions: a protection domain of the program's own. A session owns its modules. It enters the client's
- * list while the reader holds its reply, so that an event about it can never come too early.
+ * Sessions: a protection domain of the program's own. A session owns its modules. It enters the
+ * client's list while the reader holds its reply, so that an event about it can never come too
+ * early.
  */
 #include "internal.h"
 
@@ -16,8 +17,10 @@
 int qda_domain_check(const char *domain, struct qda_error *err)
 {
 	if (domain && strlen(domain) > QDA_DOMAIN_MAX)
-		return qda_fail(err, -EINVAL, "the domain's name has %zu bytes, at most %u are "
-				"possible (\"adsp\", \"cdsp\", ...)", strlen(domain), QDA_DOMAIN_MAX);
+		return qda_fail(err, -EINVAL,
+				"the domain's name has %zu bytes, at most %u are "
+				"possible (\"adsp\", \"cdsp\", ...)",
+				strlen(domain), QDA_DOMAIN_MAX);
 	return 0;
 }
 
@@ -105,7 +108,8 @@ int qda_session_open(struct qda_client *c, const struct qda_session_options *opt
 	if (r)
 		return r;
 	if (dirs && dirs[0] && !c->client_dirs)
-		return qda_fail(err, -EPERM, "this broker takes no module directories from programs, "
+		return qda_fail(err, -EPERM,
+				"this broker takes no module directories from programs, "
 				"only a `qdad --user` does: install the module, or use qdactl run");
 	n = open_dirs(dirs, fds, err);
 	if (n < 0)

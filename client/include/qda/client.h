@@ -40,6 +40,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -311,3 +313,5 @@ const char *qda_strcode(uint32_t aee);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
