@@ -4,48 +4,41 @@
  * lost, a buffer swapped or a length wrong on the way shows in the answer.
  */
 #include <stdatomic.h>
-#include <stdlib.h>
 
 #include "HAP_mem.h"
 #include "HAP_perf.h"
 #include "qda_args.h"
 #include "skel.h"
 
-/* A handle is the address of one of these; the module is the first. */
-struct object {
-	enum { MODULE = 0x4d4f4455, COUNTER = 0x434f554e } kind;
+/* What a handle names: the place in this table, counted from 1. The module itself is an object
+ * too. */
+#define OBJECTS 4096u
+
+enum kind { FREE, MODULE, COUNTER };
+
+static struct object {
+	atomic_int kind;
 	atomic_int value;
-};
+} objects[OBJECTS];
 
-static atomic_uint objects;
-
-static int object_new(int kind, int32_t value, remote_handle64 *out)
+static int object_new(enum kind kind, int32_t value, remote_handle64 *out)
 {
-	struct object *object = malloc(sizeof(*object));
+	for (unsigned i = 0; i < OBJECTS; i++) {
+		int expected = FREE;
 
-	if (!object)
-		return AEE_ENOMEMORY;
-	object->kind = kind;
-	atomic_init(&object->value, value);
-	atomic_fetch_add(&objects, 1);
-	*out = (uintptr_t)object;
-	return AEE_SUCCESS;
-}
-
-static struct object *object_get(remote_handle64 handle)
-{
-	return (struct object *)(uintptr_t)handle;
+		if (!atomic_compare_exchange_strong(&objects[i].kind, &expected, kind))
+			continue;
+		atomic_store(&objects[i].value, value);
+		*out = i + 1;
+		return AEE_SUCCESS;
+	}
+	return AEE_EOUTOFHANDLES;
 }
 
 static int object_close(remote_handle64 handle)
 {
-	struct object *object = object_get(handle);
-
-	if (!object || (object->kind != MODULE && object->kind != COUNTER))
+	if (handle - 1 >= OBJECTS || atomic_exchange(&objects[handle - 1].kind, FREE) == FREE)
 		return AEE_EINVHANDLE;
-	object->kind = 0;
-	free(object);
-	atomic_fetch_sub(&objects, 1);
 	return AEE_SUCCESS;
 }
 
@@ -146,15 +139,14 @@ static int counter_new(uint32_t sc, remote_arg *pra)
 
 static int counter_add(remote_handle64 handle, uint32_t sc, remote_arg *pra)
 {
-	struct object *counter = object_get(handle);
 	int32_t by, now;
 
-	if (!counter || counter->kind != COUNTER)
+	if (handle - 1 >= OBJECTS || atomic_load(&objects[handle - 1].kind) != COUNTER)
 		return AEE_EINVHANDLE;
 	if (!skel_counts(sc, 1, 1, 0, 0) || !skel_get(&pra[0], &by, sizeof(by)) ||
 	    pra[1].buf.nLen < sizeof(now))
 		return SKEL_REFUSE(sc, "wants a number and room for one");
-	now = atomic_fetch_add(&counter->value, by) + by;
+	now = atomic_fetch_add(&objects[handle - 1].value, by) + by;
 	memcpy(pra[1].buf.pv, &now, sizeof(now));
 	return AEE_SUCCESS;
 }
@@ -263,8 +255,10 @@ static int log_lines(uint32_t sc, remote_arg *pra)
 
 static int count_objects(uint32_t sc, remote_arg *pra)
 {
-	uint32_t now = atomic_load(&objects);
+	uint32_t now = 0;
 
+	for (unsigned i = 0; i < OBJECTS; i++)
+		now += atomic_load(&objects[i].kind) != FREE;
 	if (!skel_counts(sc, 0, 1, 0, 0) || !skel_put(&pra[0], &now, sizeof(now)))
 		return SKEL_REFUSE(sc, "wants room for one number");
 	return AEE_SUCCESS;

@@ -44,6 +44,17 @@ static int count(uint32_t sc, remote_arg *pra, uint32_t now)
 	return AEE_SUCCESS;
 }
 
+static int numbers(uint32_t sc, remote_arg *pra)
+{
+	unsigned n = REMOTE_SCALARS_INHANDLES(sc);
+
+	if (!skel_counts(sc, 0, 0, n, n))
+		return SKEL_REFUSE(sc, "wants as many numbers out as in");
+	for (unsigned i = 0; i < n; i++)
+		pra[n + i].h64 = pra[i].h64 + 1;
+	return AEE_SUCCESS;
+}
+
 SKEL_ENTRY int qda_old_skel_invoke(uint32_t sc, remote_arg *pra);
 
 int qda_old_skel_invoke(uint32_t sc, remote_arg *pra)
@@ -57,6 +68,8 @@ int qda_old_skel_invoke(uint32_t sc, remote_arg *pra)
 		return multiply(sc, pra);
 	case QDA_OLD_CALLS:
 		return count(sc, pra, now);
+	case QDA_OLD_NUMBERS:
+		return numbers(sc, pra);
 	default:
 		return AEE_EUNSUPPORTED;
 	}

@@ -28,8 +28,9 @@ enum qda_args_method {
 	QDA_ARGS_COUNTER_NEW = 7,
 	/* On a counter. in 0: int32_t by; out 0: int32_t, its new value. */
 	QDA_ARGS_COUNTER_ADD = 8,
-	/* in handles 0..n-1 (numbers), out handles 0..m-1; out 0: uint64_t[n], the numbers; out
-	 * handle k becomes in handle k, or QDA_ARGS_NUMBER + k when there is none. */
+	/* in handles 0..n-1 (numbers), out handles 0..m-1; out 0: uint64_t[n], the skel's values
+	 * of them. Out handle k gets the value of in handle k, or QDA_ARGS_NUMBER + k when there
+	 * is none; to the host it is a remote handle that names this value. */
 	QDA_ARGS_HANDLES = 9,
 	/* in handle 0 (a key), in 0: uint32_t length; out 0: struct qda_args_key. */
 	QDA_ARGS_KEY_SUM = 10,

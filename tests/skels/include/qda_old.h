@@ -17,6 +17,9 @@ enum qda_old_method {
 	QDA_OLD_MULTIPLY = 1,
 	/* out 0: uint32_t, how many calls this process of the module has had, this one included. */
 	QDA_OLD_CALLS = 2,
+	/* in handles 0..n-1, out handles 0..n-1, all plain numbers here: each out is its in plus
+	 * 1. */
+	QDA_OLD_NUMBERS = 3,
 };
 
 struct qda_old_in {
