@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs of pages inside a fixed region of at most 256 pages: first fit over a bitmap, no heap. Whoever
- * owns the region owns this; it knows nothing of the memory itself. Low pages are given out first, so
- * that a region which is mostly idle keeps touching the same few pages.
+ * Runs of pages inside a fixed region of at most 256 pages: first fit over a bitmap, no heap.
+ * Whoever owns the region owns this; it knows nothing of the memory itself. Low pages are given out
+ * first, so that a region which is mostly idle keeps touching the same few pages.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct qda_runs {
 /* All `pages` (at most QDA_RUNS_MAX) are free. */
 void qda_runs_init(struct qda_runs *runs, unsigned pages);
 
-/* First page of `n` free neighbours, taken from now on; -ENOSPC when there are none, -EINVAL for 0. */
+/* First of `n` free neighbours, taken from now on; -ENOSPC when there are none, -EINVAL for 0. */
 int qda_runs_take(struct qda_runs *runs, unsigned n);
 
 /* Give back exactly what one qda_runs_take() returned. */
