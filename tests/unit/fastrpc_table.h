@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Short names for writing argument tables down, and a generator of numbers that is the same in every
- * run. For the tests and fuzzers of driver/fastrpc.
+ * Short names for writing argument tables down, and a generator of numbers that is the same in
+ * every run. For the tests and fuzzers of driver/fastrpc.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counts loads from memory, one instruction at a time: the pages are taken away, each access faults,
- * is counted by its address and let through as a single step. So a test can say "read once" and be
- * certain, where a second thread that scribbles could only be lucky. One counter a process, one
- * thread; x86-64 only.
+ * Counts loads from memory, one instruction at a time: the pages are taken away, each access
+ * faults, is counted by its address and let through as a single step. So a test can say "read once"
+ * and be certain, where a second thread that scribbles could only be lucky. One counter a process,
+ * one thread; x86-64 only.
  */
 #pragma once
 

@@ -24,12 +24,12 @@ static struct fastrpc_place written_rsp, read_rsp;
 static struct fastrpc_ctl got;
 static struct fastrpc_msg msg;
 
-/* One good call of each method. The fields that a method has not are zero, as reading leaves them. */
+/* One good call of each method. The fields that it has not are zero, as reading leaves them. */
 static const struct fastrpc_ctl calls[] = {
 	{ .method = FASTRPC_PROCESS_ATTACH, .client_id = 5 },
 	{ .method = FASTRPC_PROCESS_RELEASE, .client_id = -6 },
-	{ .method = FASTRPC_PROCESS_MMAP, .client_id = 7, .flags = 0x1000, .vaddr = 0x1122334455667788,
-	  .mem_addr = MEM_ADDR, .mem_len = 0x3000 },
+	{ .method = FASTRPC_PROCESS_MMAP, .client_id = 7, .flags = 0x1000,
+	  .vaddr = 0x1122334455667788, .mem_addr = MEM_ADDR, .mem_len = 0x3000 },
 	{ .method = FASTRPC_PROCESS_MUNMAP, .client_id = 8, .vaddr = 0x8877665544332211,
 	  .mem_len = 0x123456789a },
 	{ .method = FASTRPC_PROCESS_CREATE, .client_id = 9, .name = "camera",
@@ -37,8 +37,9 @@ static const struct fastrpc_ctl calls[] = {
 	  .mem_len = 0x400000 },
 	{ .method = FASTRPC_PROCESS_CREATE_ATTR, .client_id = 10, .name = "", .attrs = 0x88,
 	  .siglen = 77, .file_addr = IMAGE_ADDR, .file_len = 1 },
-	{ .method = FASTRPC_PROCESS_MEM_MAP, .client_id = 11, .key = 0x7fffffff, .offset = 0x7fffffff,
-	  .flags = 2, .vaddr = ~0ull, .mem_addr = MEM_ADDR, .mem_len = 0x1000 },
+	{ .method = FASTRPC_PROCESS_MEM_MAP, .client_id = 11, .key = 0x7fffffff,
+	  .offset = 0x7fffffff, .flags = 2, .vaddr = ~0ull, .mem_addr = MEM_ADDR,
+	  .mem_len = 0x1000 },
 	{ .method = FASTRPC_PROCESS_MEM_UNMAP, .client_id = 12, .key = 0, .vaddr = 1,
 	  .mem_len = ~0ull },
 };
@@ -315,17 +316,16 @@ static void fields_that_cannot_be_sent_are_not_written(void **state)
 
 static void only_known_calls_of_handle_1_are_read(void **state)
 {
-	__u32 method, known;
+	const __u32 known = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 11;
+	__u32 method;
 
 	assert_int_equal(write_call(MMAP), 0);
 	msg.handle = FASTRPC_HANDLE_UTIL;
 	assert_int_equal(read_call(), -EBADMSG);
 	msg.handle = FASTRPC_HANDLE_PROCESS;
 	for (method = 0; method < 32; method++) {
-		known = (1u << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 11) >>
-			method & 1;
 		msg.sc = fastrpc_sc(0, method, 9, 9, 0, 0);
-		assert_int_equal(read_call(), known ? -EBADMSG : -EOPNOTSUPP);
+		assert_int_equal(read_call(), known >> method & 1 ? -EBADMSG : -EOPNOTSUPP);
 	}
 }
 
@@ -415,7 +415,7 @@ static void page_lists_that_do_not_fit_are_refused(void **state)
 	assert_bends(bends, LEN(bends));
 }
 
-/* Bodies and answers lie in the payload; pv and pages of a descriptor agree, but point elsewhere. */
+/* A descriptor whose pv and pages agree, but which points where no body or answer can be. */
 static void assert_refused_at(const struct fastrpc_ctl *call, __u32 arg, __u32 length, __u32 addr,
 			      int err)
 {

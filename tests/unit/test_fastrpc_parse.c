@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * driver/fastrpc, DSP side: what the host wrote is read back as it was meant, and what no honest host
- * writes is refused, also while it changes under the reader.
+ * driver/fastrpc, DSP side: what the host wrote is read back as it was meant, and what no honest
+ * host writes is refused, also while it changes under the reader.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -77,8 +77,9 @@ static void what_the_host_writes_the_dsp_reads(void **state)
 	assert_parsed(IN_INLINE, (struct fastrpc_dsp_arg){ .kind = FASTRPC_ARG_BUFFER,
 							   .addr = 0x10000 + 0x1300,
 							   .length = 5 });
-	assert_parsed(IN_BUFFER, (struct fastrpc_dsp_arg){
-					 .kind = FASTRPC_ARG_BUFFER, .addr = 0xfff, .length = 4098 });
+	assert_parsed(IN_BUFFER, (struct fastrpc_dsp_arg){ .kind = FASTRPC_ARG_BUFFER,
+							   .addr = 0xfff,
+							   .length = 4098 });
 	assert_parsed(IN_EMPTY, (struct fastrpc_dsp_arg){ .kind = FASTRPC_ARG_BUFFER });
 	assert_parsed(OUT_INLINE, (struct fastrpc_dsp_arg){ .kind = FASTRPC_ARG_BUFFER,
 							    .addr = 0x10000 + 0x300,

@@ -127,7 +127,8 @@ static void buffers_do_not_move_inline_arguments(void **state)
 
 static void handles_get_empty_places(void **state)
 {
-	const struct fastrpc_arg args[] = { INLINE(1, 1), KEY(1, 0, 0, 1, 1), NUMBER(1), NUMBER(1) };
+	const struct fastrpc_arg args[] = { INLINE(1, 1), KEY(1, 0, 0, 1, 1), NUMBER(1),
+					    NUMBER(1) };
 	const __u32 sc = fastrpc_sc(0, 0, 1, 0, 2, 1);
 	__u32 size;
 
