@@ -300,11 +300,12 @@ static int read_dropins(struct qda_config *config, const char *dir)
 	int n = scandir(dir, &entries, is_conf, alphasort), r = 0;
 
 	for (int i = 0; i < n; i++) {
-		char path[4096];
+		char *path;
 
-		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
-		if (r == 0)
+		if (r == 0 && asprintf(&path, "%s/%s", dir, entries[i]->d_name) > 0) {
 			r = qda_config_read(config, path);
+			free(path);
+		}
 		free(entries[i]);
 	}
 	if (n >= 0)
