@@ -68,10 +68,10 @@ static void wait_ms(uint32_t ms)
 {
 	struct timespec left = { ms / 1000, ms % 1000 * 1000000L };
 
-	while (ms == QDA_BAD_FOREVER)
-		pause();
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
+	do {
+		while (nanosleep(&left, &left) && errno == EINTR)
+			;
+	} while (ms == QDA_BAD_FOREVER);
 }
 
 static void spin_ms(uint32_t ms)
