@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * The software DSP does what a DSP does: sessions, modules, calls, handles, named buffers, log
+ * lines, and the death of one PD beside another. The real programs, over a socket pair.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "softdsp_host.h"
+#include "softdsp_probe.h"
+
+#define URI "file:///libsoftdsp_probe_skel.so?softdsp_probe_skel_handle_invoke&_modver=1.0&_dom=cdsp"
+
+static struct host host;
+static unsigned fds_before;
+static char text[512];
+
+static int setup(void **state)
+{
+	fds_before = count_fds(getpid());
+	host_start(&host, (const char *const *)*state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	host_end(&host);
+	assert_int_equal(count_fds(getpid()), fds_before);
+	return 0;
+}
+
+static uint32_t open_probe(struct session *s, uint32_t bank, int32_t client)
+{
+	uint32_t handle;
+
+	session_open(s, &host, bank, client);
+	assert_int_equal(session_open_module(s, URI, &handle, text), 0);
+	assert_string_equal(text, "");
+	return handle;
+}
+
+static uint32_t call_with(struct session *s, uint32_t handle, uint32_t method, uint32_t number)
+{
+	const struct value values[] = { { &number, 4 } };
+
+	return session_call(s, handle, fastrpc_sc(0, method, 1, 0, 0, 0), values, NULL);
+}
+
+static void assert_inverts(struct session *s, uint32_t handle)
+{
+	uint8_t in[1000], out[1000];
+	const struct value values[] = { { in, sizeof(in) }, { out, sizeof(out) } };
+
+	for (unsigned i = 0; i < sizeof(in); i++)
+		in[i] = i * 7;
+	memset(out, 0, sizeof(out));
+	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_INVERT, 1, 1, 0, 0), values,
+				      NULL), 0);
+	for (unsigned i = 0; i < sizeof(out); i++)
+		assert_int_equal(out[i], (uint8_t)~in[i]);
+}
+
+/* --- calls and modules --- */
+
+static void hello_says_what_it_is(void **state)
+{
+	assert_int_equal(host.hello.version, SOFTDSP_VERSION);
+	assert_int_equal(host.hello.banks, 16);
+	assert_int_equal(host.hello.arch, 0x68);
+	assert_int_equal(host.hello.client_dirs, 0);
+	assert_string_equal(host.hello.name, "cdsp");
+}
+
+static void a_call_inverts_its_bytes(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_true(handle & 0x80000000u);
+	assert_inverts(&s, handle);
+	assert_int_equal(session_close_module(&s, handle, text), 0);
+	session_close(&s);
+}
+
+static void a_skels_return_value_arrives_untouched(void **state)
+{
+	static const uint32_t values[] = { 0, 1, 0x14, 0x7fffffff, 0x80000000, 0x8000040d, ~0u };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		assert_int_equal(call_with(&s, handle, PROBE_RETURN, values[i]), values[i]);
+	session_close(&s);
+}
+
+static void two_sessions_are_apart(void **state)
+{
+	struct session a, b;
+	uint32_t in_a = open_probe(&a, 1, 1), in_b = open_probe(&b, 2, 2);
+
+	assert_inverts(&a, in_a);
+	assert_inverts(&b, in_b);
+	session_close(&a);
+	assert_inverts(&b, in_b);
+	session_close(&b);
+}
+
+static void as_many_calls_run_at_once_as_threads_allow(void **state)
+{
+	enum { N = 16 };
+	const uint32_t sc = fastrpc_sc(0, PROBE_RENDEZVOUS, 1, 0, 0, 0);
+	uint32_t number = N, retval, seen = 0;
+	const struct value values[] = { { &number, 4 } };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	for (uint32_t i = 0; i < N; i++)
+		session_send(&s, i, handle, sc, values);
+	for (uint32_t i = 0; i < N; i++) {
+		seen |= 1u << session_receive(&s, &retval);
+		assert_int_equal(retval, 0);
+	}
+	assert_int_equal(seen, 0xffff);
+	session_close(&s);
+}
+
+static void a_missing_module_names_what_was_tried(void **state)
+{
+	struct session s;
+	uint32_t handle = 7;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, "file:///libnone_skel.so?none_skel_handle_invoke",
+					     &handle, text), FASTRPC_EUNABLETOLOAD);
+	assert_int_equal(handle, 0);
+	assert_string_equal(text, "libnone_skel.so not found; tried " SOFTDSP_TEST_MODULES
+				  "/cdsp/libnone_skel.so, " SOFTDSP_TEST_MODULES "/libnone_skel.so");
+	assert_int_equal(session_open_module(&s, "none", &handle, text), FASTRPC_EUNABLETOLOAD);
+	assert_non_null(strstr(text, "libnone_skel.so not found"));
+	session_close(&s);
+}
+
+static void a_missing_symbol_is_named(void **state)
+{
+	struct session s;
+	uint32_t handle;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, "file:///libsoftdsp_probe_skel.so?nope_invoke&_x=1",
+					     &handle, text), FASTRPC_ENOSUCHSYMBOL);
+	assert_string_equal(text, "libsoftdsp_probe_skel.so has no function nope_invoke");
+	session_close(&s);
+}
+
+static void another_interface_version_is_refused_by_the_skel(void **state)
+{
+	struct session s;
+	uint32_t handle;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, URI "&_idlver=9.0", &handle, text),
+			 FASTRPC_EVERSION);
+	assert_non_null(strstr(text, "another version"));
+	session_close(&s);
+}
+
+static void hostile_names_find_nothing(void **state)
+{
+	static const char *const uris[] = {
+		"", "file:///", "?", "file:///../../lib/libc.so.6?puts", "file:////etc/passwd?x",
+		"file:///.hidden?x_invoke", "file:///a..b?x_invoke", "a/b", "..", "&", "%s%s%n",
+		"file:///libsoftdsp_probe_skel.so?", "file:///libsoftdsp_probe_skel.so",
+		"file:///libsoftdsp_probe_skel.so?a b",
+	};
+	struct session s;
+	uint32_t handle;
+
+	session_open(&s, &host, 1, 1);
+	for (unsigned i = 0; i < sizeof(uris) / sizeof(uris[0]); i++)
+		assert_int_equal(session_open_module(&s, uris[i], &handle, text), FASTRPC_EBADPARM);
+	session_close(&s);
+}
+
+static void the_older_entry_works_through_the_older_handle(void **state)
+{
+	uint32_t in[2] = { sizeof("softdsp_probe"), 512 }, out[2] = { 9, 9 };
+	const struct value open[] = { { in, 8 }, { (void *)"softdsp_probe", in[0] }, { out, 8 },
+				      { text, 512 } };
+	uint32_t close_in[2], dlerr = 9;
+	const struct value close[] = { { close_in, 8 }, { &dlerr, 4 }, { text, 512 } };
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_call(&s, 0, 0x00020200, open, NULL), 0);
+	assert_int_equal(out[1], 0);
+	assert_inverts(&s, out[0]);
+	close_in[0] = out[0];
+	close_in[1] = 512;
+	assert_int_equal(session_call(&s, 0, 0x01010200, close, NULL), 0);
+	assert_int_equal(dlerr, 0);
+	session_close(&s);
+}
+
+static void a_closed_handle_is_not_found_again(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1), again;
+
+	assert_int_equal(session_close_module(&s, handle, text), 0);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 0), FASTRPC_EINVHANDLE);
+	assert_int_equal(session_close_module(&s, handle, text), FASTRPC_EINVHANDLE);
+	assert_int_equal(session_open_module(&s, URI, &again, text), 0);
+	assert_int_not_equal(again, handle);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 0), FASTRPC_EINVHANDLE);
+	assert_inverts(&s, again);
+	session_close(&s);
+}
+
+static void static_and_unknown_handles_are_told_apart(void **state)
+{
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(call_with(&s, 1, 6, 0), FASTRPC_EUNSUPPORTED);
+	assert_int_equal(call_with(&s, 3, 4, 0), FASTRPC_EUNSUPPORTED);
+	assert_int_equal(call_with(&s, 8, 4, 0), FASTRPC_EUNSUPPORTED);
+	assert_int_equal(call_with(&s, 8, 2, 0), FASTRPC_EBADPARM);
+	assert_int_equal(call_with(&s, 0x80000000, 2, 0), FASTRPC_EINVHANDLE);
+	assert_int_equal(call_with(&s, 0xffffffff, 2, 0), FASTRPC_EINVHANDLE);
+	session_close(&s);
+}
+
+/* --- handles and keys --- */
+
+static uint64_t shown(struct session *s, uint32_t handle, struct fastrpc_arg given)
+{
+	uint64_t seen = 0;
+	const struct value values[] = { { &seen, 8 }, { .handle = given } };
+
+	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_SHOW_HANDLE, 0, 1, 1, 0),
+				      values, NULL), 0);
+	return seen;
+}
+
+static uint64_t self(struct session *s, uint32_t handle)
+{
+	uint64_t value = 0;
+	const struct value values[] = { { &value, 8 } };
+
+	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_SELF, 0, 1, 0, 0), values,
+				      NULL), 0);
+	return value;
+}
+
+static void out_handles_can_be_called_given_and_closed(void **state)
+{
+	struct fastrpc_arg none = { .kind = FASTRPC_ARG_NUMBER };
+	const struct value outs[] = { { .handle = none }, { .handle = none } };
+	uint64_t derived[2];
+	uint32_t closed = 0;
+	const struct value count[] = { { &closed, 4 } };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_DERIVE, 0, 0, 0, 2), outs,
+				      derived), 0);
+	assert_true(derived[0] >> 31 == 1 && derived[1] >> 31 == 1 && derived[0] != derived[1]);
+	assert_int_equal(self(&s, derived[0]), 0x1122334455661000);
+	assert_int_equal(self(&s, derived[1]), 0x1122334455661001);
+	assert_int_equal(shown(&s, handle, (struct fastrpc_arg){ .kind = FASTRPC_ARG_NUMBER,
+								 .addr = derived[1] }),
+			 0x1122334455661001);
+	assert_int_equal(shown(&s, handle, (struct fastrpc_arg){ .kind = FASTRPC_ARG_NUMBER,
+								 .addr = 0xabcdef0123456789 }),
+			 0xabcdef0123456789);
+	assert_int_equal(session_close_module(&s, derived[0], text), 0);
+	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_CLOSED, 0, 1, 0, 0), count,
+				      NULL), 0);
+	assert_int_equal(closed, 1);
+	/* The module lives on in what was derived from it. */
+	assert_int_equal(session_close_module(&s, handle, text), 0);
+	assert_int_equal(self(&s, derived[1]), 0x1122334455661001);
+	session_close(&s);
+}
+
+static uint32_t map_key(uint32_t bank, int32_t client, int32_t key, uint32_t addr, uint64_t *got)
+{
+	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_MAP,
+					 .client_id = client,
+					 .key = key,
+					 .mem_addr = (uint64_t)bank << 32 | addr,
+					 .mem_len = 8192 };
+
+	return host_control(&host, bank, &ctl, got);
+}
+
+static uint32_t unmap_key(uint32_t bank, int32_t client, int32_t key)
+{
+	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_UNMAP,
+					 .client_id = client,
+					 .key = key };
+
+	return host_control(&host, bank, &ctl, NULL);
+}
+
+static void a_key_names_a_buffer(void **state)
+{
+	const int fd = memory_new(8192, F_SEAL_SHRINK);
+	struct probe_key seen = { 0 };
+	const struct value values[] = {
+		{ &seen, sizeof(seen) },
+		{ .handle = { .kind = FASTRPC_ARG_KEY, .key = 77, .offset = 16, .length = 100,
+			      .addr = 1ull << 32 | 0x400000 } },
+	};
+	const uint32_t sc = fastrpc_sc(0, PROBE_KEY, 0, 1, 1, 0);
+	uint64_t got = 0;
+	uint8_t byte;
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(pwrite(fd, "0123456789abcdefGHIJKLMN", 24, 0), 24);
+	session_map(&s, SOFTDSP_MAP, fd, 0x400000, 8192, 0);
+	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0x48);
+	assert_int_equal(map_key(1, 1, 77, 0x400000, &got), 0);
+	assert_int_equal(got, 0x400000);
+	assert_int_equal(map_key(1, 1, 77, 0x400000, NULL), 0x8000041a);
+	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0);
+	assert_int_equal(seen.length, 8192);
+	assert_int_equal(seen.offset, 16);
+	assert_int_equal(seen.address, 0x400000);
+	assert_memory_equal(seen.bytes, "GHIJKLMN", 8);
+	assert_int_equal(pread(fd, &byte, 1, 16), 1);
+	assert_int_equal(byte, (uint8_t)~'G');
+	assert_int_equal(unmap_key(1, 1, 77), 0);
+	assert_int_equal(unmap_key(1, 1, 77), FASTRPC_ENOSUCHMAP);
+	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0x48);
+	close(fd);
+	session_close(&s);
+}
+
+static void heap_grows_and_shrinks_by_its_exact_size(void **state)
+{
+	const uint64_t bank = 1ull << 32;
+	struct fastrpc_ctl grow = { .method = FASTRPC_PROCESS_MMAP, .client_id = 1,
+				    .mem_addr = bank | 0x800000, .mem_len = 0x10000,
+				    .flags = 0x1000 };
+	struct fastrpc_ctl shrink = { .method = FASTRPC_PROCESS_MUNMAP, .client_id = 1,
+				      .vaddr = 0x800000, .mem_len = 0x8000 };
+	uint64_t got = 0;
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(host_control(&host, 1, &grow, &got), 0);
+	assert_int_equal(got, 0x800000);
+	assert_int_equal(host_control(&host, 1, &shrink, NULL), FASTRPC_ENOSUCHMAP);
+	shrink.mem_len = 0x10000;
+	assert_int_equal(host_control(&host, 1, &shrink, NULL), 0);
+	assert_int_equal(host_control(&host, 1, &shrink, NULL), FASTRPC_ENOSUCHMAP);
+	session_close(&s);
+}
+
+static void maps_come_before_the_calls_that_need_them(void **state)
+{
+	const uint32_t sc = fastrpc_sc(0, PROBE_RETURN, 1, 0, 0, 0);
+	const int fd = memory_new(4096, F_SEAL_SHRINK);
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		const struct value values[] = { { &i, 4 } };
+		uint32_t retval;
+
+		session_map(&s, i % 2 ? SOFTDSP_UNMAP : SOFTDSP_MAP, i % 2 ? -1 : fd, 0x500000, 4096,
+			    0);
+		session_send(&s, i % 4, handle, sc, values);
+		if (i % 4 != 3)
+			continue;
+		for (unsigned k = 0; k < 4; k++) {
+			const uint32_t slot = session_receive(&s, &retval);
+
+			assert_int_equal(retval, i - 3 + slot);
+		}
+	}
+	close(fd);
+	session_close(&s);
+}
+
+/* --- log, attributes, clocks --- */
+
+static void log_lines_reach_the_host(void **state)
+{
+	char in[] = "\3\0\0\0hello %s";
+	const struct value values[] = { { in, sizeof(in) - 1 } };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_LOG, 1, 0, 0, 0), values,
+				      NULL), 0);
+	assert_int_equal(s.n_logs, 1);
+	assert_int_equal(s.log.record.log.level, 3);
+	assert_int_equal(s.log.record.client, 1);
+	assert_string_equal(line_text(&s.log), "probe.c:7: hello %s");
+	session_close(&s);
+}
+
+static void a_flood_of_lines_costs_lines_only(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(call_with(&s, handle, PROBE_FLOOD, 100000), 0);
+	assert_true(s.n_logs > 10 && s.n_logs < 100000);
+	assert_inverts(&s, handle);
+	assert_int_equal(call_with(&s, handle, PROBE_FLOOD, 1), 0);
+	assert_string_equal(line_text(&s.log), "probe.c:0: again");
+	session_close(&s);
+}
+
+static void attributes_are_told_on_both_channels(void **state)
+{
+	uint32_t n = 10, out[10];
+	const struct value values[] = { { &n, 4 }, { out, sizeof(out) } };
+	static const uint32_t expected[10] = { [0] = 1, [5] = 0x68, [9] = 1 };
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_call(&s, 2, fastrpc_sc(0, 0, 1, 1, 0, 0), values, NULL), 0);
+	assert_memory_equal(out, expected, sizeof(out));
+	n = 11;
+	assert_int_equal(session_call(&s, 2, fastrpc_sc(0, 0, 1, 1, 0, 0), values, NULL),
+			 FASTRPC_EBADPARM);
+	assert_int_equal(session_call(&s, 2, fastrpc_sc(0, 1, 1, 1, 0, 0), values, NULL),
+			 FASTRPC_EUNSUPPORTED);
+	session_close(&s);
+}
+
+static void clocks_agree_with_each_other(void **state)
+{
+	uint64_t t[3];
+	const struct value values[] = { { t, sizeof(t) } };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_CLOCKS, 0, 1, 0, 0), values,
+				      NULL), 0);
+	assert_true(t[2] / 1000 >= t[0] && t[2] / 1000 - t[0] < 10000000);
+	assert_true(t[1] / 19.2 >= (double)t[0] - 1 && t[1] / 19.2 <= t[2] / 1000.0 + 1);
+	session_close(&s);
+}
+
+/* --- the life of PDs --- */
+
+struct death {
+	uint32_t how;
+	int signal, status;
+	const char *text;
+};
+
+static void die_in(uint32_t method, const struct death *death)
+{
+	uint32_t number = PROBE_DIE_ESCAPED, how = death->how;
+	const struct value one[] = { { &how, 4 } }, two[] = { { &number, 4 }, { &how, 4 } };
+	struct session doomed, other;
+	uint32_t handle = open_probe(&doomed, 1, 1), in_other = open_probe(&other, 2, 2);
+	struct line line;
+
+	if (method < 31)
+		session_send(&doomed, 0, handle, fastrpc_sc(0, method, 1, 0, 0, 0), one);
+	else
+		session_send(&doomed, 0, handle, fastrpc_sc(0, 31, 2, 0, 0, 0), two);
+	session_wait_end(&doomed);
+	host_wait(&host, SOFTDSP_EXIT, &line);
+	assert_int_equal(line.record.client, 1);
+	assert_int_equal(line.record.bank, 1);
+	assert_int_equal(line.record.exit.signal, death->signal);
+	assert_int_equal(line.record.exit.status, death->status);
+	assert_int_equal(line.record.exit.in_call, 1);
+	assert_int_equal(line.record.exit.method, method);
+	assert_string_equal(line.record.exit.module, "libsoftdsp_probe_skel.so");
+	assert_string_equal(line_text(&line), death->text);
+	assert_inverts(&other, in_other);
+	assert_int_equal(map_key(1, 1, 5, 0x400000, NULL), FASTRPC_EBADSTATE);
+	assert_int_equal(host_create(&host, 1, 3), FASTRPC_EBADSTATE);
+	session_close(&doomed);
+	session_close(&other);
+	session_open(&doomed, &host, 1, 1);
+	session_close(&doomed);
+	assert_int_equal(host.n_exits, 1);
+}
+
+static void a_fault_is_told_with_module_and_method(void **state)
+{
+	die_in(PROBE_DIE, &(struct death){ SIGSEGV, SIGSEGV, 0,
+					   "SIGSEGV in method 4 of libsoftdsp_probe_skel.so" });
+}
+
+static void a_method_beyond_the_scalars_is_told_too(void **state)
+{
+	die_in(PROBE_DIE_ESCAPED,
+	       &(struct death){ SIGFPE, SIGFPE, 0, "SIGFPE in method 40 of libsoftdsp_probe_skel.so" });
+}
+
+static void abort_is_told(void **state)
+{
+	die_in(PROBE_DIE, &(struct death){ SIGABRT, SIGABRT, 0,
+					   "SIGABRT in method 4 of libsoftdsp_probe_skel.so" });
+}
+
+static void a_kill_without_handler_is_told(void **state)
+{
+	die_in(PROBE_DIE, &(struct death){ SIGKILL, SIGKILL, 0,
+					   "SIGKILL in method 4 of libsoftdsp_probe_skel.so" });
+}
+
+static void exit_is_told(void **state)
+{
+	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_EXIT, 0, 5,
+					   "exit with status 5 in method 4 of libsoftdsp_probe_skel.so" });
+}
+
+static void a_quick_exit_is_told(void **state)
+{
+	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_QUICK, 0, 6,
+					   "exit with status 6 in method 4 of libsoftdsp_probe_skel.so" });
+}
+
+static void a_hung_session_can_be_released(void **state)
+{
+	uint32_t number = 2;
+	const struct value values[] = { { &number, 4 } };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	session_send(&s, 0, handle, fastrpc_sc(0, PROBE_RENDEZVOUS, 1, 0, 0, 0), values);
+	session_close(&s);
+	assert_int_equal(host.n_exits, 0);
+	open_probe(&s, 1, 1);
+	session_close(&s);
+}
+
+static void asked_to_exit_it_answers_first(void **state)
+{
+	struct line line;
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_call(&s, 4, fastrpc_sc(0, 2, 0, 0, 0, 0), NULL, NULL), 0);
+	session_wait_end(&s);
+	host_wait(&host, SOFTDSP_EXIT, &line);
+	assert_int_equal(line.record.exit.signal, 0);
+	assert_int_equal(line.record.exit.in_call, 0);
+	assert_string_equal(line_text(&line), "exit with status 0 outside any call");
+	session_close(&s);
+}
+
+static void one_session_a_bank_and_a_client(void **state)
+{
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(host_create(&host, 1, 2), FASTRPC_EBADSTATE);
+	assert_int_equal(host_create(&host, 2, 1), FASTRPC_EBADSTATE);
+	assert_int_equal(host_release(&host, 1, 9), FASTRPC_EBADSTATE);
+	session_close(&s);
+	assert_int_equal(host_release(&host, 1, 1), FASTRPC_EBADSTATE);
+}
+
+static void nobody_joins_the_root_pd(void **state)
+{
+	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_ATTACH, .client_id = 1 };
+
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EUNSUPPORTED);
+}
+
+static void sessions_leave_nothing_behind(void **state)
+{
+	struct session s;
+	unsigned fds;
+
+	open_probe(&s, 1, 1);
+	session_close(&s);
+	fds = count_fds(host.pid);
+	for (int32_t i = 0; i < 20; i++) {
+		open_probe(&s, i % 7 + 1, i + 1);
+		session_close(&s);
+	}
+	assert_int_equal(count_fds(host.pid), fds);
+}
+
+static void a_host_that_leaves_takes_its_sessions_along(void **state)
+{
+	struct session a, b;
+
+	open_probe(&a, 1, 1);
+	open_probe(&b, 2, 2);
+	shutdown(host.control, SHUT_RDWR);
+	session_wait_end(&a);
+	session_wait_end(&b);
+	session_drop(&a);
+	session_drop(&b);
+}
+
+/* --- directories of the client --- */
+
+static void client_directories_are_searched_first(void **state)
+{
+	struct softdsp_record dirs = { .kind = SOFTDSP_DIRS, .bank = 1 };
+	char dir[] = "/tmp/softdsp-test-XXXXXX", path[64];
+	struct session s;
+	uint32_t handle;
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/libmine_skel.so", dir);
+	assert_int_equal(symlink(SOFTDSP_TEST_MODULES "/libsoftdsp_probe_skel.so", path), 0);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	host_send_record(&host, &dirs, SOFTDSP_HEAD, fd);
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, "file:///libmine_skel.so?softdsp_probe_skel_handle_invoke",
+					     &handle, text), host.hello.client_dirs ? 0 : FASTRPC_EUNABLETOLOAD);
+	if (host.hello.client_dirs) {
+		assert_inverts(&s, handle);
+		assert_int_equal(session_open_module(&s, "no", &handle, text), FASTRPC_EUNABLETOLOAD);
+		assert_non_null(strstr(text, dir));
+	}
+	session_close(&s);
+	/* They were for one session. */
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, "file:///libmine_skel.so?softdsp_probe_skel_handle_invoke",
+					     &handle, text), FASTRPC_EUNABLETOLOAD);
+	assert_null(strstr(text, dir));
+	session_close(&s);
+	close(fd);
+	unlink(path);
+	rmdir(dir);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T_WITH(f, options) { #f, f, setup, teardown, (void *)(options) }
+
+int main(void)
+{
+	static const char *const with_dirs[] = { "--client-dirs", NULL };
+	const struct CMUnitTest tests[] = {
+		T(hello_says_what_it_is),
+		T(a_call_inverts_its_bytes),
+		T(a_skels_return_value_arrives_untouched),
+		T(two_sessions_are_apart),
+		T(as_many_calls_run_at_once_as_threads_allow),
+		T(a_missing_module_names_what_was_tried),
+		T(a_missing_symbol_is_named),
+		T(another_interface_version_is_refused_by_the_skel),
+		T(hostile_names_find_nothing),
+		T(the_older_entry_works_through_the_older_handle),
+		T(a_closed_handle_is_not_found_again),
+		T(static_and_unknown_handles_are_told_apart),
+		T(out_handles_can_be_called_given_and_closed),
+		T(a_key_names_a_buffer),
+		T(heap_grows_and_shrinks_by_its_exact_size),
+		T(maps_come_before_the_calls_that_need_them),
+		T(log_lines_reach_the_host),
+		T(a_flood_of_lines_costs_lines_only),
+		T(attributes_are_told_on_both_channels),
+		T(clocks_agree_with_each_other),
+		T(a_fault_is_told_with_module_and_method),
+		T(a_method_beyond_the_scalars_is_told_too),
+		T(abort_is_told),
+		T(a_kill_without_handler_is_told),
+		T(exit_is_told),
+		T(a_quick_exit_is_told),
+		T(a_hung_session_can_be_released),
+		T(asked_to_exit_it_answers_first),
+		T(one_session_a_bank_and_a_client),
+		T(nobody_joins_the_root_pd),
+		T(sessions_leave_nothing_behind),
+		T(a_host_that_leaves_takes_its_sessions_along),
+		T(client_directories_are_searched_first),
+		T_WITH(client_directories_are_searched_first, with_dirs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
