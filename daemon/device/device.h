@@ -64,7 +64,7 @@ struct qda_device_events {
 	/* A line that a skel of this session logged. Level as in HAP: 0 low .. 4 fatal. */
 	void (*log)(void *owner, uint64_t session_cookie, uint32_t level, const char *text,
 		    size_t n);
-	/* The DSP came up or went down; sessions of one that went down were reported lost before. */
+	/* The DSP came up or went down; its sessions were reported lost before. */
 	void (*state)(void *owner, enum qda_device_state state, const char *why);
 };
 

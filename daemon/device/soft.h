@@ -275,7 +275,7 @@ struct soft {
 	enum soft_link link;
 	struct soft_channel *control;	/* NULL: none */
 	struct softdsp_hello hello;
-	uv_timer_t retry;		/* next attempt; limit for HELLO, or for the program's end */
+	uv_timer_t retry;		/* next attempt; limit for HELLO, for the program */
 	uint64_t delay_ms, up_since;
 	uv_process_t *process;		/* NULL: none */
 	char why[256];			/* last told with DOWN */

@@ -274,6 +274,7 @@ static void attempt(struct soft *soft)
 		return;
 	}
 	soft->link = SOFT_LINK_HELLO;
+	soft->why[0] = '\0';
 	uv_timer_start(&soft->retry, on_retry, HELLO_MS, 0);
 	tell(soft, QDA_DEVICE_STARTING, "");
 }
