@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The broker under test. This process is made the one that inherits orphans, so that whatever a
+ * broker leaves behind becomes a child of ours and cannot hide.
+ */
+#include "fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "heaphook.h"
+
+#define READY_FD 3
+#define HEAP_FD	 4
+
+/* --- time --- */
+
+uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void look_again(uint64_t since_ms, const char *what, const char *file, int line)
+{
+	if (clock_ms() - since_ms > PATIENCE_MS) {
+		print_error("%s:%d: after %d ms still not: %s\n", file, line, PATIENCE_MS, what);
+		_fail(file, line);
+	}
+	poll(NULL, 0, 1);
+}
+
+void fill_pattern(void *to, size_t n, uint32_t seed)
+{
+	uint8_t *bytes = to;
+	uint32_t x = seed * 2654435761u + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1664525u + 1013904223u;
+		bytes[i] = x >> 24;
+	}
+}
+
+/* --- start --- */
+
+static void write_config(const struct broker *b, const char *text)
+{
+	int fd = open(b->conf, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void leave_socket(const struct broker *b)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", b->socket);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+static int heap_page(struct broker *b)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, sizeof(*b->heap)), 0);
+	b->heap = mmap(NULL, sizeof(*b->heap), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(b->heap, MAP_FAILED);
+	return fd;
+}
+
+/* In the child. Descriptors from 5 up are the test's own and CLOEXEC. */
+static void exec_broker(const struct broker *b, const struct broker_options *o, int ready, int heap)
+{
+	struct rlimit limit = { o->nofile, o->nofile };
+	const char *argv[12] = { QDAD, "--socket", b->socket, "--config", b->conf, "--ready-fd",
+				 "3" };
+	unsigned n = 7;
+
+	if (!o->system) {
+		argv[n++] = "--user";
+		argv[n++] = "--modules";
+		argv[n++] = SKELS;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(b->log, STDOUT_FILENO);
+	dup2(b->log, STDERR_FILENO);
+	dup2(ready, READY_FD);
+	if (heap >= 0) {
+		dup2(heap, HEAP_FD);
+		setenv("QDA_HEAP_FD", "4", 1);
+		setenv("LD_PRELOAD", HEAPHOOK, 1);
+	}
+	unsetenv("QDAD_SOCKET");
+	unsetenv("DSP_LIBRARY_PATH");
+	if (o->nofile && setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		_exit(99);
+	execv(QDAD, (char *const *)argv);
+	_exit(99);
+}
+
+static void await_ready(const struct broker *b, int fd)
+{
+	uint64_t since = clock_ms();
+	char got[8] = "";
+	size_t n = 0;
+
+	while (n < 6) {
+		struct pollfd p = { fd, POLLIN, 0 };
+		ssize_t more;
+
+		if (poll(&p, 1, PATIENCE_MS) <= 0 || clock_ms() - since > PATIENCE_MS)
+			break;
+		more = read(fd, got + n, sizeof(got) - 1 - n);
+		if (more <= 0)
+			break;
+		n += (size_t)more;
+	}
+	if (strcmp(got, "ready\n"))
+		fail_msg("qdad did not become ready; it said: %s", broker_log(b));
+}
+
+/* Away from the numbers that the child gives new meanings. */
+static int high(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+
+	assert_true(moved >= 0);
+	close(fd);
+	return moved;
+}
+
+void broker_start(struct broker *b, const struct broker_options *o)
+{
+	const char *tmp = getenv("TMPDIR");
+	int ready[2], heap = -1;
+
+	*b = (struct broker){ .log = high(memfd_create("log", MFD_CLOEXEC)), .ended = true };
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	snprintf(b->dir, sizeof(b->dir), "%.32s/qdad-test.XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(b->dir));
+	if (o->system)
+		assert_int_equal(chmod(b->dir, 0755), 0);
+	snprintf(b->socket, sizeof(b->socket), "%s/qdad.sock", b->dir);
+	snprintf(b->conf, sizeof(b->conf), "%s/conf", b->dir);
+	write_config(b, o->config ? o->config : "");
+	if (o->stale)
+		leave_socket(b);
+	if (o->heap && !SANITIZED)
+		heap = high(heap_page(b));
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	ready[1] = high(ready[1]);
+	b->pid = fork();
+	assert_true(b->pid >= 0);
+	if (!b->pid)
+		exec_broker(b, o, ready[1], heap);
+	b->ended = false;
+	close(ready[1]);
+	if (heap >= 0)
+		close(heap);
+	await_ready(b, ready[0]);
+	close(ready[0]);
+}
+
+/* --- stop --- */
+
+void broker_signal(struct broker *b, int signal)
+{
+	assert_int_equal(kill(b->pid, signal), 0);
+}
+
+static bool reap(struct broker *b)
+{
+	if (!b->ended)
+		b->ended = waitpid(b->pid, &b->wait_status, WNOHANG) == b->pid;
+	return b->ended;
+}
+
+/* Orphans come to us; those that have ended are reaped. */
+static bool no_child_left(void)
+{
+	int status;
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, &status, WNOHANG);
+	while (pid > 0);
+	return pid < 0 && errno == ECHILD;
+}
+
+static void check_directory(const struct broker *b)
+{
+	DIR *dir = opendir(b->dir);
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
+		    strcmp(entry->d_name, "conf"))
+			fail_msg("qdad left %s behind", entry->d_name);
+	closedir(dir);
+	assert_int_equal(unlink(b->conf), 0);
+	assert_int_equal(rmdir(b->dir), 0);
+}
+
+static void release(struct broker *b)
+{
+	if (b->heap)
+		munmap(b->heap, sizeof(*b->heap));
+	b->heap = NULL;
+	close(b->log);
+	b->log = -1;
+}
+
+void broker_wait_end(struct broker *b)
+{
+	UNTIL (reap(b))
+		;
+	if (!WIFEXITED(b->wait_status) || WEXITSTATUS(b->wait_status))
+		fail_msg("qdad ended with %s %d; it said: %s",
+			 WIFEXITED(b->wait_status) ? "status" : "signal",
+			 WIFEXITED(b->wait_status) ? WEXITSTATUS(b->wait_status)
+						   : WTERMSIG(b->wait_status),
+			 broker_log(b));
+	UNTIL (no_child_left())
+		;
+	check_directory(b);
+	release(b);
+}
+
+void broker_stop(struct broker *b)
+{
+	if (b->log < 0)
+		return; /* the test has stopped it itself */
+	if (!reap(b))
+		broker_signal(b, SIGTERM);
+	broker_wait_end(b);
+}
+
+int broker_setup_with(void **state, const struct broker_options *options)
+{
+	struct broker *b = calloc(1, sizeof(*b));
+
+	assert_non_null(b);
+	*state = b;
+	broker_start(b, options);
+	return 0;
+}
+
+int broker_setup(void **state)
+{
+	return broker_setup_with(state, &(struct broker_options){ 0 });
+}
+
+int broker_teardown(void **state)
+{
+	struct broker *b = *state;
+
+	broker_stop(b);
+	free(b);
+	return 0;
+}
+
+/* --- watching --- */
+
+unsigned broker_fds(const struct broker *b)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", b->pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	for (struct dirent *entry; (entry = readdir(dir));)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* Name, parent and CPU ticks of a process; false when it is gone. */
+static bool read_stat(pid_t pid, char name[32], pid_t *parent, uint64_t *ticks)
+{
+	char path[64], text[1024], *end;
+	unsigned long user, system;
+	FILE *file;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	if (!end || !strchr(text, '('))
+		return false;
+	*end = '\0';
+	snprintf(name, 32, "%s", strchr(text, '(') + 1);
+	if (sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user,
+		   &system) != 3)
+		return false;
+	*ticks = user + system;
+	return end[2] != 'Z';
+}
+
+uint64_t broker_cpu_ms(const struct broker *b)
+{
+	uint64_t ticks = 0;
+	char name[32];
+	pid_t parent;
+
+	assert_true(read_stat(b->pid, name, &parent, &ticks));
+	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static bool is_below(const struct broker *b, pid_t pid)
+{
+	uint64_t ticks;
+	char name[32];
+	pid_t parent = 0;
+
+	for (; pid > 1; pid = parent) {
+		if (pid == b->pid)
+			return true;
+		if (!read_stat(pid, name, &parent, &ticks))
+			return false;
+	}
+	return false;
+}
+
+static unsigned find_processes(const struct broker *b, const char *wanted, pid_t *one)
+{
+	DIR *dir = opendir("/proc");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		pid_t pid = atoi(entry->d_name), parent;
+		uint64_t ticks;
+		char name[32];
+
+		if (pid <= 0 || !read_stat(pid, name, &parent, &ticks) ||
+		    strncmp(name, wanted, strlen(wanted)) || !is_below(b, parent))
+			continue;
+		*one = pid;
+		n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+unsigned broker_processes(const struct broker *b, const char *name)
+{
+	pid_t one;
+
+	return find_processes(b, name, &one);
+}
+
+pid_t broker_process(const struct broker *b, const char *name)
+{
+	pid_t one = 0;
+
+	assert_true(find_processes(b, name, &one) > 0);
+	return one;
+}
+
+int64_t broker_heap(const struct broker *b)
+{
+	if (!b->heap)
+		SKIP("a sanitizer's malloc cannot be hooked: heap bytes are not compared");
+	assert_true(atomic_load(&b->heap->allocations) > 0); /* the hook is there */
+	return atomic_load(&b->heap->live);
+}
+
+uint64_t broker_allocations(const struct broker *b)
+{
+	broker_heap(b);
+	return atomic_load(&b->heap->allocations);
+}
+
+const char *broker_log(const struct broker *b)
+{
+	static char text[16384];
+	ssize_t n = pread(b->log, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* --- programs --- */
+
+int run_program(const struct broker *b, const char *const *argv, char *out, size_t size)
+{
+	int fd = memfd_create("out", MFD_CLOEXEC), status;
+	ssize_t n;
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		if (b)
+			setenv("QDAD_SOCKET", b->socket, 1);
+		execv(argv[0], (char *const *)argv);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	n = pread(fd, out, size - 1, 0);
+	out[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
