@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * qdactl, the command line of qdad: what its verbs share. A verb parses its own options, does its
+ * work and returns an exit status. What the broker tells is kept as JSON objects; text is printed
+ * from those, so that both outputs say the same.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <qda/client.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_BROKER = 3 };
+
+struct verb {
+	const char *name;
+	const char *summary;
+	const char *usage;
+	int (*run)(const struct verb *verb, int argc, char **argv);
+};
+
+extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_run, verb_explain;
+
+/* Options that every verb has, for its getopt_long table and its switch. */
+#define COMMON_OPTIONS                                                                             \
+	{ "help", no_argument, NULL, 'h' }, { "json", no_argument, NULL, 'j' },                    \
+	{                                                                                          \
+		"socket", required_argument, NULL, 'S'                                             \
+	}
+
+struct common {
+	bool json;
+	const char *socket;
+};
+
+/* One of the common options, or an unknown one. -1: go on; else the exit status to end with. */
+int common_option(const struct verb *verb, struct common *common, int c);
+
+/* A usage error of a verb; returns EXIT_USAGE. */
+int usage_error(const struct verb *verb, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Says it on stderr; returns EXIT_FAILED. */
+int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* EXIT_OK, or the message is printed and the status to end with. */
+int connect_broker(const struct common *common, struct qda_client **out);
+
+/* Print and put a JSON object. */
+void print_json(struct json_object *object);
+/* A line of a table or text; members of JSON objects, with 0 or "" when they are missing. */
+uint64_t number(struct json_object *object, const char *key);
+const char *text(struct json_object *object, const char *key);
+
+/* Into `out`, short for people: "1.5 MiB", "3.2 ms", "2 h 5 min". */
+#define SHORT_TEXT 32
+const char *format_bytes(uint64_t bytes, char out[SHORT_TEXT]);
+const char *format_time(uint64_t ns, char out[SHORT_TEXT]);
+
+/* Rows of GetStatus as a JSON array, all pages. Kinds as in the protocol. */
+enum status_kind { STATUS_DAEMON, STATUS_DOMAINS, STATUS_CLIENTS, STATUS_SESSIONS };
+int get_rows(struct qda_client *client, enum status_kind kind, struct json_object **out,
+	     struct qda_error *err);
+
+/* Arguments of `qdactl invoke`. */
+#define INVOKE_ARGS_MAX 64
+struct argument {
+	struct qda_arg arg;
+	struct qda_buffer *buffer; /* or */
+	void *memory;
+	enum { SHOW_HEX, SHOW_TEXT, SHOW_U32, SHOW_FILE } show;
+	const char *path;
+};
+
+/* Parse one argument; `client` and `domain` for shared buffers. 0 or EXIT_USAGE, EXIT_FAILED,
+ * said. */
+int argument_parse(const struct verb *verb, struct qda_client *client, const char *domain,
+		   const char *spec, struct argument *out);
+void argument_free(struct argument *a);
+/* After a successful call: print an output, or write it to its file; nothing for inputs. */
+int argument_show(const struct argument *a, unsigned index);
+/* The same for --json: an object, or NULL for inputs. */
+struct json_object *argument_json(const struct argument *a, unsigned index);
