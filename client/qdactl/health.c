@@ -9,8 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#define DOMAINS_MAX 64
-
 struct health {
 	bool json;
 	bool failed;
@@ -41,51 +39,52 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void check_domain(struct health *h, struct qda_client *client,
-			 const struct qda_domain *domain)
+static void check_domain(struct health *h, struct qda_client *client, struct json_object *row)
 {
-	struct qda_session_options options = { .domain = domain->name };
+	const char *name = text(row, "name"), *state = text(row, "state");
+	struct qda_session_options options = { .domain = name };
 	struct qda_session *session;
 	struct qda_error e;
-	char words[128], time[SHORT_TEXT];
+	char words[600], time[SHORT_TEXT];
 	uint64_t start = now_ns();
 
-	if (strcmp(domain->state, "up")) {
-		snprintf(words, sizeof(words), "the domain is %s, not up", domain->state);
-		report(h, domain->name, false, words);
+	if (strcmp(state, "up")) {
+		snprintf(words, sizeof(words), "%s%s%s", state, text(row, "text")[0] ? ": " : "",
+			 text(row, "text"));
+		report(h, name, false, words);
 		return;
 	}
 	if (qda_session_open(client, &options, &session, &e)) {
-		report(h, domain->name, false, e.text);
+		report(h, name, false, e.text);
 		return;
 	}
 	qda_session_close(session);
 	snprintf(words, sizeof(words), "up (%s); a session was opened and closed in %s",
-		 domain->device, format_time(now_ns() - start, time));
-	report(h, domain->name, true, words);
+		 text(row, "device"), format_time(now_ns() - start, time));
+	report(h, name, true, words);
 }
 
 static int check_broker(struct health *h, const struct common *common)
 {
-	struct qda_domain domains[DOMAINS_MAX];
+	struct json_object *rows;
 	struct qda_client *client;
 	struct qda_error e;
-	int r, n;
+	size_t n;
 
-	r = qda_connect(common->socket, "qdactl health", &client, &e);
-	if (r) {
+	if (qda_connect(common->socket, "qdactl health", &client, &e)) {
 		report(h, "broker", false, e.text);
 		return EXIT_NO_BROKER;
 	}
-	n = qda_domains(client, domains, DOMAINS_MAX, &e);
-	if (n < 0)
+	if (get_rows(client, STATUS_DOMAINS, &rows, &e)) {
 		report(h, "broker", false, e.text);
-	else if (n == 0)
-		report(h, "broker", false, "it serves no DSP domain: configure one");
-	else
-		report(h, "broker", true, "it answers");
-	for (int i = 0; i < n && i < DOMAINS_MAX; i++)
-		check_domain(h, client, &domains[i]);
+		qda_disconnect(client);
+		return EXIT_FAILED;
+	}
+	n = json_object_array_length(rows);
+	report(h, "broker", n, n ? "it answers" : "it serves no DSP domain: configure one");
+	for (size_t i = 0; i < n; i++)
+		check_domain(h, client, json_object_array_get_idx(rows, i));
+	json_object_put(rows);
 	qda_disconnect(client);
 	return h->failed ? EXIT_FAILED : EXIT_OK;
 }

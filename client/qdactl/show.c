@@ -103,8 +103,9 @@ static void show_daemon(struct json_object *d)
 	printf("     pid: %" PRIu64 ", user %s%s\n", number(d, "pid"),
 	       user_name(number(d, "uid"), user), number(d, "user_mode") ? " (--user)" : "");
 	printf("  socket: %s\n", text(d, "socket"));
-	printf("   usage: %" PRIu64 " clients, %" PRIu64 " sessions, %s in buffers\n",
-	       number(d, "clients"), number(d, "sessions"),
+	printf("   usage: %" PRIu64 " client%s, %" PRIu64 " session%s, %s in buffers\n",
+	       number(d, "clients"), number(d, "clients") == 1 ? "" : "s", number(d, "sessions"),
+	       number(d, "sessions") == 1 ? "" : "s",
 	       format_bytes(number(d, "buffer_bytes"), memory));
 	printf("   calls: %" PRIu64 " done, %" PRIu64 " requests refused\n", number(d, "calls"),
 	       number(d, "refused"));
