@@ -85,7 +85,7 @@ static bool parse_uri(const char *uri, struct target *target)
 			return false;
 	} else {
 		n = snprintf(name, sizeof(name), "%.*s", (int)strcspn(uri, "&"), uri);
-		if (skip || n >= (int)sizeof(name))
+		if (skip || n >= (int)sizeof(name) || !is_plain(name, "_+-"))
 			return false;
 		snprintf(target->library, sizeof(target->library), "lib%s_skel.so", name);
 		snprintf(target->symbol, sizeof(target->symbol), "%s_skel_invoke", name);

@@ -42,6 +42,7 @@ struct pd {
 	int32_t client;
 	enum pd_state state;
 	bool listed;	/* in dsp->pds[bank] */
+	bool reaped;
 	bool answer;	/* ctx waits: of the create while STARTING, of the release while ENDING */
 	uint64_t ctx;
 	unsigned n_handles; /* of the loop that are not closed */
@@ -69,13 +70,25 @@ static void unlist(struct pd *pd)
 	pd->listed = false;
 }
 
+static void answer(struct pd *pd, uint32_t code)
+{
+	if (pd->answer)
+		host_respond(&pd->dsp->host, pd->ctx, code);
+	pd->answer = false;
+}
+
+/* All that the process was is gone. A dead PD stays in its bank until it is released. */
 static void settle(struct pd *pd)
 {
 	struct dsp *dsp = pd->dsp;
 
-	if (pd->listed || pd->n_handles)
+	if (pd->n_handles)
 		return;
 	pd_sockets_close(&pd->sockets);
+	if (pd->state == PD_DEAD)
+		return;
+	unlist(pd);
+	answer(pd, pd->state == PD_STARTING ? FASTRPC_EFAILED : 0);
 	dsp->n_pds--;
 	free(pd);
 	dsp_settle(dsp);
@@ -87,13 +100,6 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	pd->n_handles--;
 	settle(pd);
-}
-
-static void answer(struct pd *pd, uint64_t ctx, uint32_t code)
-{
-	if (pd->answer)
-		host_respond(&pd->dsp->host, ctx, code);
-	pd->answer = false;
 }
 
 static void drop_orders(struct pd *pd)
@@ -119,28 +125,27 @@ static void send_exit(struct pd *pd, int signal, int status)
 	host_send(&pd->dsp->host, &obituary, n, -1);
 }
 
-/* Reaped. What is told to the host depends on what it was waiting for. */
-static void on_exit_status(uv_process_t *process, int64_t status, int signal)
+static void on_reaped(uv_process_t *process, int64_t status, int signal)
 {
 	struct pd *pd = process->data;
-	const enum pd_state was = pd->state;
 
-	pd->state = PD_DEAD;
+	pd->reaped = true;
 	drop_orders(pd);
-	if (was == PD_UP)
+	if (pd->state == PD_UP) {
 		send_exit(pd, signal, (int)status);
-	else
-		unlist(pd);
-	if (was == PD_STARTING)
+		pd->state = PD_DEAD;
+	} else if (pd->state == PD_STARTING) {
 		spawn_report_failure(pd->why, signal, (int)status);
-	answer(pd, pd->ctx, was == PD_STARTING ? FASTRPC_EFAILED : 0);
+	}
 	uv_close((uv_handle_t *)&pd->process, on_handle_closed);
 	uv_close((uv_handle_t *)&pd->poll, on_handle_closed);
 }
 
+/* Its number may be somebody else's once it is reaped. */
 static void kill_it(struct pd *pd)
 {
-	uv_process_kill(&pd->process, SIGKILL);
+	if (!pd->reaped)
+		uv_process_kill(&pd->process, SIGKILL);
 }
 
 void pd_release(struct pd *pd, uint64_t ctx)
@@ -149,30 +154,20 @@ void pd_release(struct pd *pd, uint64_t ctx)
 		host_respond(&pd->dsp->host, ctx, FASTRPC_EBADSTATE);
 		return;
 	}
-	if (pd->state == PD_DEAD) {
-		unlist(pd);
-		host_respond(&pd->dsp->host, ctx, 0);
-		settle(pd);
-		return;
-	}
-	if (pd->state == PD_STARTING)
-		answer(pd, pd->ctx, FASTRPC_EBADSTATE);
+	answer(pd, FASTRPC_EBADSTATE); /* the create, if it waits */
 	pd->state = PD_ENDING;
 	pd->ctx = ctx;
 	pd->answer = true;
 	kill_it(pd);
+	settle(pd);
 }
 
 void pd_abandon(struct pd *pd)
 {
-	const bool dead = pd->state == PD_DEAD;
-
+	pd->state = PD_ENDING;
 	pd->answer = false;
 	unlist(pd);
-	if (!dead) {
-		pd->state = PD_ENDING;
-		kill_it(pd);
-	}
+	kill_it(pd);
 	settle(pd);
 }
 
@@ -236,7 +231,7 @@ static bool on_started(struct pd *pd, const struct pd_report *report)
 	pd->state = PD_UP;
 	host_send(&pd->dsp->host, &record, SOFTDSP_HEAD, pd->sockets.host);
 	pd->sockets.host = -1;
-	answer(pd, pd->ctx, 0);
+	answer(pd, 0);
 	return true;
 }
 
@@ -282,22 +277,23 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static int start(struct pd *pd)
 {
 	struct dsp *dsp = pd->dsp;
-	struct bank *bank = &dsp->banks[pd->bank];
 	int err = pd_sockets_open(&pd->sockets);
 
-	if (err)
-		return err;
-	err = uv_poll_init(dsp->loop, &pd->poll, pd->sockets.orders);
+	if (!err)
+		err = uv_poll_init(dsp->loop, &pd->poll, pd->sockets.orders);
 	if (err)
 		return err;
 	pd->n_handles++;
-	err = spawn(dsp, pd->client, pd->bank, bank, &pd->sockets, &pd->process, on_exit_status);
-	pd->n_handles++;
+	err = uv_poll_start(&pd->poll, UV_READABLE, on_readable);
 	if (err)
 		return err;
+	/* The last step: what was spawned must be waited for. */
+	pd->n_handles++;
+	err = spawn(dsp, pd->client, pd->bank, &dsp->banks[pd->bank], &pd->sockets, &pd->process,
+		    on_reaped);
 	close_fd(&pd->sockets.pd_channel);
 	close_fd(&pd->sockets.pd_orders);
-	return uv_poll_start(&pd->poll, UV_READABLE, on_readable);
+	return err;
 }
 
 uint32_t pd_create(struct dsp *dsp, uint32_t bank, int32_t client, uint64_t ctx)

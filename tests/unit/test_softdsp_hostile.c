@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * What the software DSP must withstand: skels that try to get out, records of every wrong kind from
+ * the host, forged calls. After each, the neighbour is still served and nothing is left behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "softdsp_host.h"
+#include "softdsp_probe.h"
+
+#define URI "file:///libsoftdsp_probe_skel.so?softdsp_probe_skel_handle_invoke&_modver=1.0"
+
+static struct host host;
+static unsigned fds_before;
+static char text[512];
+
+static int setup(void **state)
+{
+	fds_before = count_fds(getpid());
+	host_start(&host, (const char *const *)*state);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	host_end(&host);
+	assert_int_equal(count_fds(getpid()), fds_before);
+	return 0;
+}
+
+static uint32_t open_probe(struct session *s, uint32_t bank, int32_t client)
+{
+	uint32_t handle;
+
+	session_open(s, &host, bank, client);
+	assert_int_equal(session_open_module(s, URI, &handle, text), 0);
+	return handle;
+}
+
+static uint32_t call_with(struct session *s, uint32_t handle, uint32_t method, uint32_t number)
+{
+	const struct value values[] = { { &number, 4 } };
+
+	return session_call(s, handle, fastrpc_sc(0, method, 1, 0, 0, 0), values, NULL);
+}
+
+/* The whole way is still there. */
+static void assert_serves(uint32_t bank, int32_t client)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, bank, client);
+
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 4711), 4711);
+	session_close(&s);
+}
+
+/* --- the cage --- */
+
+static int attempt(struct session *s, uint32_t handle, uint32_t what)
+{
+	int err = -1;
+	const struct value values[] = { { &what, 4 }, { &err, 4 } };
+
+	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_ATTEMPT, 1, 1, 0, 0), values,
+				      NULL), 0);
+	return err;
+}
+
+static void a_skel_cannot_get_out(void **state)
+{
+	static const uint32_t refused[] = {
+		PROBE_SOCKET, PROBE_CONNECT, PROBE_FORK, PROBE_EXEC, PROBE_KILL_PARENT,
+		PROBE_TGKILL_PARENT, PROBE_PTRACE, PROBE_READ_PARENT, PROBE_MOUNT, PROBE_UNSHARE,
+		PROBE_IO_URING, PROBE_MEMFD, PROBE_SIGNAL_OWNER, PROBE_DIRECTORY, PROBE_UNLINK,
+		PROBE_MAP_SHARED, PROBE_MAP_GROWING, PROBE_OPEN_WRITE, PROBE_PRCTL,
+	};
+	struct session s;
+	uint32_t handle;
+
+	if (!(host.hello.confined & SOFTDSP_CONFINED_SECCOMP))
+		skip();
+	handle = open_probe(&s, 1, 1);
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(attempt(&s, handle, refused[i]), EPERM);
+	assert_int_equal(attempt(&s, handle, PROBE_CLONE3), ENOSYS);
+	session_close(&s);
+}
+
+static void a_skel_reads_libraries_only(void **state)
+{
+	struct session s;
+	uint32_t handle;
+
+	if (!(host.hello.confined & SOFTDSP_CONFINED_LANDLOCK))
+		skip();
+	handle = open_probe(&s, 1, 1);
+	assert_int_equal(attempt(&s, handle, PROBE_OPEN_READ), EACCES);
+	assert_int_equal(attempt(&s, handle, PROBE_OPEN_LIBRARY), 0);
+	session_close(&s);
+}
+
+static void a_skels_memory_has_a_limit(void **state)
+{
+	struct session s;
+	uint32_t handle;
+
+	if (!(host.hello.confined & SOFTDSP_CONFINED_MEMORY))
+		skip();
+	handle = open_probe(&s, 1, 1);
+	assert_int_equal(attempt(&s, handle, PROBE_MAP_MUCH), ENOMEM);
+	assert_int_equal(attempt(&s, handle, PROBE_MAP_LITTLE), 0);
+	session_close(&s);
+}
+
+static void a_skel_may_start_threads(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	assert_int_equal(attempt(&s, handle, PROBE_THREAD), 0);
+	session_close(&s);
+}
+
+/* --- records --- */
+
+/* Deterministic, so that a failure can be had again. */
+static uint32_t random_state = 1;
+
+static uint32_t next_random(void)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return random_state >> 8;
+}
+
+static void records_of_no_kind_are_dropped_on_control(void **state)
+{
+	uint8_t bytes[4096];
+	const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	unsigned before;
+
+	assert_serves(1, 1);
+	before = count_fds(host.pid);
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct softdsp_record *record = (struct softdsp_record *)bytes;
+		const size_t n = 1 + next_random() % (i % 50 ? 120 : sizeof(bytes));
+
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			bytes[k] = next_random();
+		record->kind = next_random() % 12;
+		record->bank = next_random() % 20;
+		/* A call is answered; that is another test. */
+		if (record->kind == SOFTDSP_CALL && n == SOFTDSP_SIZE(call))
+			continue;
+		host_send_record(&host, record, n, i % 3 ? -1 : fd);
+	}
+	close(fd);
+	assert_serves(2, 2);
+	assert_int_equal(count_fds(host.pid), before);
+}
+
+static void records_of_no_kind_are_dropped_on_the_pd_channel(void **state)
+{
+	uint8_t bytes[4096];
+	const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct softdsp_record *record = (struct softdsp_record *)bytes;
+		const size_t n = 1 + next_random() % (i % 50 ? 120 : sizeof(bytes));
+
+		for (size_t k = 0; k < sizeof(bytes); k++)
+			bytes[k] = next_random();
+		record->kind = next_random() % 12;
+		if (n == SOFTDSP_SIZE(call) || n == SOFTDSP_SIZE(map))
+			continue;
+		assert_int_equal(send(s.fd, bytes, n, MSG_NOSIGNAL), n);
+	}
+	close(fd);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 4711), 4711);
+	session_close(&s);
+}
+
+static uint32_t call_control(const struct fastrpc_msg *msg)
+{
+	struct softdsp_record record = { .kind = SOFTDSP_CALL };
+	struct fastrpc_rsp rsp;
+	struct line line;
+
+	memcpy(record.call.msg, msg, sizeof(*msg));
+	host_send_record(&host, &record, SOFTDSP_SIZE(call), -1);
+	host_wait(&host, SOFTDSP_RESPONSE, &line);
+	memcpy(&rsp, line.record.rsp, sizeof(rsp));
+	assert_int_equal(rsp.ctx, msg->ctx);
+	return rsp.retval;
+}
+
+static void forged_control_calls_are_answered_and_harmless(void **state)
+{
+	struct fastrpc_msg msg;
+	uint32_t code;
+
+	for (uint32_t i = 0; i < 5000; i++) {
+		const uint32_t bank = 1 + next_random() % 7;
+		uint8_t *page = host.page[bank];
+
+		for (uint32_t k = 0; k < 4096; k += 4)
+			*(uint32_t *)(page + k) = i % 2 ? next_random() : next_random() % 64;
+		fastrpc_request(&msg, 0, 1, fastrpc_ctx(i, 1, 0), 1 + next_random() % 2,
+				i % 3 ? (next_random() % 12) << 24 | 0x010100 : next_random(),
+				(uint64_t)bank << 32 | (i % 5 ? PAGE_AT : next_random()),
+				i % 7 ? 4096 : next_random());
+		code = call_control(&msg);
+		assert_true(code == FASTRPC_EBADPARM || code == FASTRPC_EUNSUPPORTED ||
+			    code == FASTRPC_EBADSTATE || code == FASTRPC_EUNABLETOLOAD);
+	}
+	assert_serves(1, 1);
+}
+
+/* Every field of a well-made create, wrong in its turn. */
+static void creates_that_lie_are_refused(void **state)
+{
+	const uint64_t bank = 1ull << 32;
+	const struct fastrpc_ctl good = { .method = FASTRPC_PROCESS_CREATE_ATTR,
+					  .client_id = 1,
+					  .name = "x",
+					  .file_addr = bank | SHELL_AT,
+					  .file_len = 18,
+					  .attrs = FASTRPC_ATTR_UNSIGNED };
+	struct fastrpc_ctl ctl = good;
+
+	ctl.client_id = 0;
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EBADPARM);
+	ctl.client_id = -1;
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EBADPARM);
+	ctl = good;
+	ctl.file_len = 17;
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EUNABLETOLOAD);
+	ctl = good;
+	ctl.file_addr = bank | (SHELL_AT + 1);
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EUNABLETOLOAD);
+	ctl.file_addr = bank | 0xfffff000;
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EUNABLETOLOAD);
+	ctl = good;
+	assert_int_equal(host_control(&host, 1, &ctl, NULL), 0);
+	close(host.pd_fd);
+	host.pd_fd = -1;
+}
+
+static void only_sealed_memory_is_mapped(void **state)
+{
+	const int fds[] = { memory_new(8192, 0), memory_new(8192, F_SEAL_GROW),
+			    memory_new(4096, F_SEAL_SHRINK), open("/dev/zero", O_RDWR | O_CLOEXEC),
+			    open("/", O_RDONLY | O_CLOEXEC) };
+	struct softdsp_record record = { .kind = SOFTDSP_MAP, .bank = 1,
+					 .map = { .addr = 0x600000, .size = 8192 } };
+	struct session s, other;
+	uint32_t in_other = open_probe(&other, 2, 2);
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE, .client_id = 9 };
+		struct fastrpc_place place;
+		struct fastrpc_msg msg;
+		uint8_t page[4096];
+		uint32_t sc;
+
+		/* On control: a call that lies in it is refused. */
+		host_send_record(&host, &record, SOFTDSP_SIZE(map), fds[i]);
+		fastrpc_ctl_write(page, 1ull << 32 | 0x600000, &ctl, &sc, &place);
+		fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | 0x600000, 4096);
+		assert_int_equal(call_control(&msg), FASTRPC_EBADPARM);
+		/* On the PD channel: nothing is seen there, and the host is told. */
+		session_open(&s, &host, 1, 1);
+		session_map(&s, SOFTDSP_MAP, fds[i], 0x600000, 8192, 0);
+		fastrpc_request(&msg, 1, 1, fastrpc_ctx(1, 1, 1), 8, 0x02020200,
+				1ull << 32 | 0x600000, 4096);
+		record.kind = SOFTDSP_CALL;
+		memcpy(record.call.msg, &msg, sizeof(msg));
+		record.call.maps = s.maps;
+		assert_int_equal(send(s.fd, &record, SOFTDSP_SIZE(call), 0), SOFTDSP_SIZE(call));
+		assert_int_equal(session_receive(&s, &sc), 0);
+		assert_int_equal(sc, FASTRPC_EBADPARM);
+		assert_int_equal(s.n_logs, 1);
+		assert_non_null(strstr(line_text(&s.log), "refused"));
+		session_close(&s);
+		record = (struct softdsp_record){ .kind = SOFTDSP_MAP, .bank = 1,
+						  .map = { .addr = 0x600000, .size = 8192 } };
+		close(fds[i]);
+	}
+	assert_int_equal(call_with(&other, in_other, PROBE_RETURN, 3), 3);
+	session_close(&other);
+}
+
+static void maps_beyond_the_bank_are_refused(void **state)
+{
+	static const struct softdsp_map maps[] = {
+		{ .addr = 0x600001, .size = 4096 },
+		{ .addr = 0x600000, .size = 4095 },
+		{ .addr = 0x600000, .size = 0 },
+		{ .addr = 0xfffff000, .size = 8192 },
+		{ .addr = 1ull << 32, .size = 4096 },
+		{ .addr = ~0xfffull, .size = 8192 },
+		{ .addr = 0x600000, .size = ~0xfffull },
+		{ .addr = 0x600000, .size = 4096, .offset = ~0xfffull },
+		{ .addr = 0x600000, .size = 4096, .offset = 8192 },
+		{ .addr = 0x600000, .size = 4096, .offset = 1 },
+		{ .addr = 0x600000, .size = 4096, .flags = 2 },
+	};
+	const unsigned n = sizeof(maps) / sizeof(maps[0]);
+	const int fd = memory_new(8192, F_SEAL_SHRINK);
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct softdsp_record record = { .kind = SOFTDSP_MAP, .bank = 1, .map = maps[i] };
+
+		host_send_record(&host, &record, SOFTDSP_SIZE(map), fd);
+		record.kind = SOFTDSP_UNMAP;
+		host_send_record(&host, &record, SOFTDSP_SIZE(map), -1);
+	}
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	for (unsigned i = 0; i < n; i++) {
+		struct softdsp_record record = { .kind = SOFTDSP_MAP, .map = maps[i] };
+
+		/* Sent without a descriptor: well-made ones are refused for that. */
+		record.map.maps = ++s.maps;
+		assert_int_equal(send(s.fd, &record, SOFTDSP_SIZE(map), 0), SOFTDSP_SIZE(map));
+	}
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	assert_int_equal(s.n_logs, n);
+	for (unsigned i = 0; i < n; i++) {
+		session_map(&s, SOFTDSP_MAP, fd, maps[i].addr, maps[i].size, maps[i].flags);
+		session_map(&s, SOFTDSP_UNMAP, -1, maps[i].addr, maps[i].size, 0);
+	}
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	close(fd);
+	session_close(&s);
+}
+
+static void maps_counted_wrongly_end_that_pd_only(void **state)
+{
+	static const uint32_t numbers[] = { 0, 1, 200, 0x80000000, 0xffffffff };
+	struct session s, other;
+	uint32_t in_other = open_probe(&other, 2, 2);
+	struct line line;
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct softdsp_record record = {
+			.kind = SOFTDSP_UNMAP,
+			.map = { .addr = 0x600000, .size = 4096, .maps = numbers[i] },
+		};
+
+		session_open(&s, &host, 1, 1);
+		assert_int_equal(send(s.fd, &record, SOFTDSP_SIZE(map), 0), SOFTDSP_SIZE(map));
+		session_wait_end(&s);
+		host_wait(&host, SOFTDSP_EXIT, &line);
+		assert_int_equal(line.record.exit.status, 3);
+		session_close(&s);
+	}
+	assert_int_equal(call_with(&other, in_other, PROBE_RETURN, 3), 3);
+	session_close(&other);
+}
+
+/* Descriptors of a good call, each word wrong in its turn; and the message's own fields. */
+static void forged_calls_are_refused(void **state)
+{
+	static const uint64_t words[] = { 1, 0xfff, 1ull << 31, 1ull << 32, 1ull << 63, ~0ull };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+	uint8_t in[64] = { 1 }, out[64];
+	const struct value values[] = { { in, 64 }, { out, 64 } };
+	const uint32_t sc = fastrpc_sc(0, PROBE_INVERT, 1, 1, 0, 0);
+	struct softdsp_record record = { .kind = SOFTDSP_CALL };
+	struct fastrpc_msg good, msg;
+	uint8_t keep[512];
+	uint32_t retval;
+
+	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0);
+	memcpy(keep, s.memory, sizeof(keep));
+	fastrpc_request(&good, 1, 1, fastrpc_ctx(9, 1, 1), handle, sc, 1ull << 32 | MESSAGES_AT, 4096);
+	record.call.maps = s.maps;
+	/* pv of both, length of both, then counts, indexes and pages. */
+	for (unsigned at = 0; at < 80; at += 8) {
+		for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (!memcmp(keep + at, &words[i], 8))
+				continue; /* true */
+			memcpy(s.memory, keep, sizeof(keep));
+			memcpy(s.memory + at, &words[i], 8);
+			memcpy(record.call.msg, &good, sizeof(good));
+			assert_int_equal(send(s.fd, &record, SOFTDSP_SIZE(call), 0),
+					 SOFTDSP_SIZE(call));
+			session_receive(&s, &retval);
+			/* Another length that fits is the skel's to refuse. */
+			if (retval != 0xe || (at != 8 && at != 24))
+				assert_int_equal(retval, FASTRPC_EBADPARM);
+		}
+	}
+	memcpy(s.memory, keep, sizeof(keep));
+	for (unsigned i = 0; i < 8; i++) {
+		msg = good;
+		msg.client_id = i == 0 ? 2 : 1;
+		msg.addr = i == 1 ? MESSAGES_AT : i == 2 ? 2ull << 32 | MESSAGES_AT
+			 : i == 3 ? 1ull << 32 | 0x900000 : i == 4 ? good.addr + 8 : good.addr;
+		msg.size = i == 5 ? 0 : i == 6 ? 1ull << 40 : i == 7 ? 4095 : 4096;
+		memcpy(record.call.msg, &msg, sizeof(msg));
+		assert_int_equal(send(s.fd, &record, SOFTDSP_SIZE(call), 0), SOFTDSP_SIZE(call));
+		session_receive(&s, &retval);
+		assert_int_equal(retval, FASTRPC_EBADPARM);
+	}
+	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0);
+	assert_int_equal(out[0], 0xfe);
+	session_close(&s);
+}
+
+static void an_open_that_lies_about_its_lengths_is_refused(void **state)
+{
+	struct session s;
+	uint32_t in[2], out[2];
+	char name[] = URI;
+	const struct value values[] = { { in, 8 }, { name, sizeof(name) }, { out, 8 }, { text, 512 } };
+	static const uint32_t lies[][2] = { { 0, 512 }, { sizeof(name) + 1, 512 }, { ~0u, 512 },
+					    { sizeof(name), 511 }, { sizeof(name), ~0u } };
+
+	session_open(&s, &host, 1, 1);
+	for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		memcpy(in, lies[i], sizeof(in));
+		assert_int_equal(session_call(&s, 8, 0x02020200, values, NULL), FASTRPC_EBADPARM);
+	}
+	session_close(&s);
+}
+
+static void handles_run_out_at_4096_and_come_back(void **state)
+{
+	const struct value outs[15] = { 0 };
+	struct value numbers[15];
+	uint64_t got[15];
+	uint32_t n = 0, retval = 0;
+	const uint32_t sc = fastrpc_sc(0, PROBE_DERIVE, 0, 0, 0, 15);
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	memcpy(numbers, outs, sizeof(outs));
+	for (unsigned i = 0; i < 15; i++)
+		numbers[i].handle.kind = FASTRPC_ARG_NUMBER;
+	while (!(retval = session_call(&s, handle, sc, numbers, got)))
+		n += 15;
+	assert_int_equal(retval, FASTRPC_ENOMEMORY);
+	assert_int_equal(n, 4095);
+	assert_int_equal(session_close_module(&s, got[14], text), FASTRPC_EINVHANDLE);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 8), 8);
+	session_close(&s);
+}
+
+/* --- life --- */
+
+static void a_session_whose_host_end_closes_ends(void **state)
+{
+	struct session s;
+	struct line line;
+
+	open_probe(&s, 1, 1);
+	session_drop(&s);
+	host_wait(&host, SOFTDSP_EXIT, &line);
+	assert_int_equal(line.record.exit.signal, 0);
+	assert_int_equal(host_release(&host, 1, 1), 0);
+	assert_serves(1, 1);
+}
+
+/* Creates and releases without reading a single answer: the DSP stops reading, nobody else does. */
+static void a_host_that_does_not_read_stops_itself_only(void **state)
+{
+	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE, .client_id = 77 };
+	struct softdsp_record record = { .kind = SOFTDSP_CALL };
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1), sc, sent = 0, got = 0;
+	struct fastrpc_place place;
+	struct fastrpc_msg msg;
+	struct line line;
+
+	assert_int_equal(fastrpc_ctl_write(host.page[2], 2ull << 32 | PAGE_AT, &ctl, &sc, &place), 0);
+	fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 2ull << 32 | PAGE_AT, 4096);
+	memcpy(record.call.msg, &msg, sizeof(msg));
+	while (send(host.control, &record, SOFTDSP_SIZE(call), MSG_DONTWAIT) > 0)
+		sent++;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 5), 5);
+	for (; got < sent; got++)
+		host_wait(&host, SOFTDSP_RESPONSE, &line);
+	session_close(&s);
+	assert_serves(1, 1);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	assert_true(fd >= 0);
+	/* The program has to get as far as listening. */
+	for (int i = 0; connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0; i++) {
+		assert_true(i < 2000 && (errno == ENOENT || errno == ECONNREFUSED));
+		usleep(10000);
+	}
+	return fd;
+}
+
+static void the_next_host_is_served_when_the_first_is_gone(void **state)
+{
+	char dir[] = "/tmp/softdsp-test-XXXXXX", path[64];
+	struct softdsp_record hello;
+	int first, second, status;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	pid = fork();
+	if (!pid) {
+		execl(SOFTDSP_PROGRAM, SOFTDSP_PROGRAM, "--socket", path, "--banks", "3", NULL);
+		_exit(127);
+	}
+	first = connect_to(path);
+	assert_int_equal(recv(first, &hello, sizeof(hello), 0), SOFTDSP_SIZE(hello));
+	assert_int_equal(hello.hello.banks, 3);
+	second = connect_to(path);
+	assert_int_equal(recv(second, &hello, sizeof(hello), MSG_DONTWAIT), -1);
+	close(first);
+	assert_int_equal(recv(second, &hello, sizeof(hello), 0), SOFTDSP_SIZE(hello));
+	close(second);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(access(path, F_OK), -1);
+	rmdir(dir);
+}
+
+static int run_program(const char *a, const char *b, const char *c)
+{
+	int status;
+	const pid_t pid = fork();
+
+	if (!pid) {
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
+		dup2(2, 1);
+		execl(SOFTDSP_PROGRAM, SOFTDSP_PROGRAM, a, b, c, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void wrong_options_are_refused(void **state)
+{
+	assert_int_equal(run_program("--help", NULL, NULL), 0);
+	assert_int_equal(run_program("--version", NULL, NULL), 0);
+	assert_int_equal(run_program(NULL, NULL, NULL), 1);
+	assert_int_equal(run_program("--fd", "77", NULL), 1);
+	assert_int_equal(run_program("--fd", "0", "--socket=/tmp/x"), 1);
+	assert_int_equal(run_program("--fd=0", "--banks", "65"), 1);
+	assert_int_equal(run_program("--fd=0", "--banks", "-1"), 1);
+	assert_int_equal(run_program("--fd=0", "--pd-memory", "1Q"), 1);
+	assert_int_equal(run_program("--fd=0", "--pd-memory", "20000000000GiB"), 1);
+	assert_int_equal(run_program("--fd=0", "--arch", "68"), 1);
+	assert_int_equal(run_program("--fd=0", "--name", "../x"), 1);
+	assert_int_equal(run_program("--fd=0", "--modules", "/nowhere"), 1);
+	assert_int_equal(run_program("--fd=0", "surplus", NULL), 1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_skel_cannot_get_out),
+		T(a_skel_reads_libraries_only),
+		T(a_skels_memory_has_a_limit),
+		T(a_skel_may_start_threads),
+		T(records_of_no_kind_are_dropped_on_control),
+		T(records_of_no_kind_are_dropped_on_the_pd_channel),
+		T(forged_control_calls_are_answered_and_harmless),
+		T(creates_that_lie_are_refused),
+		T(only_sealed_memory_is_mapped),
+		T(maps_beyond_the_bank_are_refused),
+		T(maps_counted_wrongly_end_that_pd_only),
+		T(forged_calls_are_refused),
+		T(an_open_that_lies_about_its_lengths_is_refused),
+		T(handles_run_out_at_4096_and_come_back),
+		T(a_session_whose_host_end_closes_ends),
+		T(a_host_that_does_not_read_stops_itself_only),
+		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
+		cmocka_unit_test(wrong_options_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
