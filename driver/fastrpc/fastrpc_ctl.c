@@ -318,7 +318,7 @@ static int take_name(const struct fastrpc_msg *msg, const void *payload,
 static int take_mem(const struct fastrpc_msg *msg, const void *payload,
 		    const struct fastrpc_dsp_arg *arg, struct fastrpc_ctl *ctl)
 {
-	struct payload_page page;
+	struct payload_page page = { 0 };
 
 	if (take(msg, payload, arg, sizeof(page), &page) ||
 	    !mem_ok(ctl->method, page.addr, page.size))

@@ -20,7 +20,10 @@ static int check_size(const struct fastrpc_msg *msg, __u64 readable)
 	return in_bank(msg->addr, msg->size) ? 0 : -EBADMSG;
 }
 
-/* A page entry counts in whole pages; of a buffer it must hold every byte. */
+/*
+ * Where a DSP finds the buffer, in its page entry at the low bits of pv, must be where pv says it
+ * is: this also refuses a page that is not aligned. The entry holds every byte, and no page more.
+ */
 static int parse_page(const struct payload_page *entry, __u64 pv, __u32 length, __u64 payload_addr,
 		      __u32 *addr)
 {
@@ -28,9 +31,7 @@ static int parse_page(const struct payload_page *entry, __u64 pv, __u32 length, 
 	const __u64 size = LOAD_ONCE(entry->size);
 	const __u64 start = base + (pv & (FASTRPC_PAGE - 1));
 
-	if (base != page_floor(base) || pv != (__u32)start)
-		return -EBADMSG;
-	if (size != page_span(start, length))
+	if (pv != (__u32)start || size != page_span(start, length))
 		return -EBADMSG;
 	if (!same_bank(base, payload_addr) || !in_bank(start, length))
 		return -EFAULT;

@@ -84,26 +84,16 @@ __u32 fastrpc_meta_size(__u32 sc)
 	return fastrpc_sc_args(sc) * PAYLOAD_PER_ARG + PAYLOAD_LISTS;
 }
 
-/* Does `a` come before `b`? By start; of one start the longest, then the first in the table. */
-static int before(const struct fastrpc_arg *args, __u16 a, __u16 b)
-{
-	if (args[a].addr != args[b].addr)
-		return args[a].addr < args[b].addr;
-	if (args[a].length != args[b].length)
-		return args[a].length > args[b].length;
-	return a < b;
-}
-
-/* Let order[root] sink until the heap order[0..n), last one on top, is one again below root. */
+/* Let order[root] sink until the heap order[0..n), highest start on top, is one below root. */
 static void sift(const struct fastrpc_arg *args, __u16 *order, __u32 root, __u32 n)
 {
 	const __u16 sinking = order[root];
 	__u32 child;
 
 	while ((child = 2 * root + 1) < n) {
-		if (child + 1 < n && before(args, order[child], order[child + 1]))
+		if (child + 1 < n && args[order[child]].addr < args[order[child + 1]].addr)
 			child++;
-		if (!before(args, sinking, order[child]))
+		if (args[sinking].addr >= args[order[child]].addr)
 			break;
 		order[root] = order[child];
 		root = child;
@@ -111,7 +101,10 @@ static void sift(const struct fastrpc_arg *args, __u16 *order, __u32 root, __u32
 	order[root] = sinking;
 }
 
-/* Heapsort: no recursion, no scratch, and no input that makes it quadratic. */
+/*
+ * By start; in which order arguments of one start come makes no difference to their places.
+ * Heapsort: no recursion, no scratch, and no input that makes it quadratic.
+ */
 static void sort(const struct fastrpc_arg *args, __u16 *order, __u32 n)
 {
 	__u32 i;
@@ -159,7 +152,7 @@ int fastrpc_plan(__u32 sc, const struct fastrpc_arg *args, __u32 head, __u32 lim
 	for (i = 0; i < fastrpc_sc_args(sc); i++)
 		places[i] = (struct fastrpc_place){ 0 };
 	sort(args, order, n);
-	for (i = 0; i < n && cursor <= limit; i++) {
+	for (i = 0; i < n; i++) {
 		arg = &args[order[i]];
 		if (!i || arg->addr >= end) {
 			cursor = (cursor + mask) & ~mask;

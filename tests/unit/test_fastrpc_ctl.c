@@ -477,6 +477,26 @@ static void names_that_do_not_fit_are_refused(void **state)
 	}
 }
 
+/* An empty argument has address 0, which is inside a payload that begins there. */
+static void empty_name_or_image_is_refused_also_at_address_0(void **state)
+{
+	__u32 arg, sc;
+
+	for (arg = 1; arg <= 2; arg++) {
+		assert_int_equal(fastrpc_ctl_write(payload, STREAM, CREATE, &sc, &written_rsp), 0);
+		fastrpc_request(&msg, 0, 99, fastrpc_ctx(1, 1, 0), FASTRPC_HANDLE_PROCESS, sc,
+				STREAM, FASTRPC_CTL_PAYLOAD);
+		assert_int_equal(read_call(), 0);
+		store64(payload, 16 * arg + 8, 0);
+		store64(payload, 16 * 4 + 8 * arg, (__u64)arg << 32);
+		if (arg == 1)
+			store64(payload, load64(payload, 0), 9);
+		else
+			store64(payload, load64(payload, 0) + 8, 1ull << 32);
+		assert_int_equal(read_call(), -EBADMSG);
+	}
+}
+
 static void every_byte_is_loaded_once(void **state)
 {
 	__u32 i;
@@ -517,6 +537,7 @@ int main(void)
 		cmocka_unit_test(page_lists_that_do_not_fit_are_refused),
 		cmocka_unit_test(arguments_outside_the_payload_are_refused),
 		cmocka_unit_test(names_that_do_not_fit_are_refused),
+		cmocka_unit_test(empty_name_or_image_is_refused_also_at_address_0),
 		cmocka_unit_test(every_byte_is_loaded_once),
 	};
 
