@@ -107,6 +107,8 @@ int qda_call_submit(struct qda_call *call)
 		return r;
 	r = qda_slots_add(&core->pending, call, QDA_PENDING_CALL, 0, &call->cookie);
 	if (r == 0) {
+		/* Before it is sent: the DSP may be done before this process runs again. */
+		call->submitted_ns = qda_core_now(core);
 		r = domain->device->ops->submit(session->device, &device_call, call->cookie);
 		if (r < 0)
 			qda_slots_remove(&core->pending, call->cookie);
@@ -119,7 +121,6 @@ int qda_call_submit(struct qda_call *call)
 	}
 	unqueue(call);
 	call->state = QDA_CALL_RUNNING;
-	call->submitted_ns = qda_core_now(core);
 	session->in_flight++;
 	domain->in_flight++;
 	return 0;
