@@ -3,26 +3,19 @@
  * qda-image as its users see it: pictures of every kind go in, and what comes out is compared, byte
  * for byte, with filters written here in the plainest way; files that cannot be read give an error
  * that names them.
- *
- * usage: test_image QDA-IMAGE QDAD MODULES LIGHTHOUSE.PNG
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "../daemon/fixture.h"
 
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker.h"
-
-static const char *program, *lighthouse;
-static struct broker broker;
+/* Pictures, results and what the program said; gone at the end. */
+static char dir[] = "/tmp/qda-image.XXXXXX";
+static char said[4096];
 
 struct pixels {
 	unsigned width, height, channels;
@@ -88,7 +81,7 @@ static void compare(const struct pixels *in, const struct pixels *out, int radiu
 
 static void in_dir(char *path, size_t size, const char *name)
 {
-	snprintf(path, size, "%s/%s", broker.dir, name);
+	snprintf(path, size, "%s/%s", dir, name);
 }
 
 /* Format 0: 8 bit, no palette, as many channels as the file has. */
@@ -138,49 +131,47 @@ static void make_noise(uint8_t *to, size_t n)
 	}
 }
 
-static int run_image(const char *file, const char *radius)
+/* Its exit status; what it said is in `said`. */
+static int run_image(const struct broker *broker, const char *file, int radius)
 {
-	char *argv[] = {
-		(char *)program, (char *)"-r", (char *)radius, (char *)"-o", (char *)"results",
-		(char *)file,	 NULL
-	};
-	char out[512], err[512];
+	char path[512], results[512], number[16];
+	const char *argv[] = { QDA_IMAGE, "-r", number, "-o", results, path, NULL };
 
-	in_dir(out, sizeof(out), "out");
-	in_dir(err, sizeof(err), "err");
-	return broker_run(&broker, argv, out, err);
+	in_dir(path, sizeof(path), file);
+	in_dir(results, sizeof(results), "results");
+	snprintf(number, sizeof(number), "%d", radius);
+	return run_program(broker, argv, said, sizeof(said));
 }
 
-static void assert_says(const char *name, const char *what)
+static void assert_said(const char *what)
 {
-	char path[512], *text;
-	size_t size;
-
-	in_dir(path, sizeof(path), name);
-	text = file_read(path, &size);
-	assert_non_null(text);
-	if (!strstr(text, what))
-		fail_msg("\"%s\" is not in: %s", what, text);
-	free(text);
+	if (!strstr(said, what))
+		fail_msg("\"%s\" is not in: %s", what, said);
 }
 
-/* Run on a file of the scratch directory and look at all that comes out. */
-static void filter_and_compare(const char *stem, int radius, size_t step)
+/* One of the two results: it was announced, and it is there. */
+static struct pixels result_load(const char *stem, const char *filter, uint32_t format)
 {
-	char name[64], number[16];
+	char name[128];
+
+	snprintf(name, sizeof(name), "results/%s-%s.png", stem, filter);
+	assert_said(name);
+	return png_load(name, format);
+}
+
+/* Run on a picture that is there and look at all that comes out. */
+static void filter_and_compare(const struct broker *broker, const char *stem, int radius,
+			       size_t step)
+{
 	struct pixels in, edges, blur;
+	char name[64];
 
 	snprintf(name, sizeof(name), "%s.png", stem);
-	snprintf(number, sizeof(number), "%d", radius);
-	if (run_image(name, number))
-		assert_says("err", "nothing"); /* shows what it said */
+	if (run_image(broker, name, radius))
+		fail_msg("it said: %s", said);
 	in = png_load(name, 0);
-	snprintf(name, sizeof(name), "results/%s-edges.png", stem);
-	assert_says("out", name);
-	edges = png_load(name, in.format);
-	snprintf(name, sizeof(name), "results/%s-blur.png", stem);
-	assert_says("out", name);
-	blur = png_load(name, in.format);
+	edges = result_load(stem, "edges", in.format);
+	blur = result_load(stem, "blur", in.format);
 	compare(&in, &edges, -1, step);
 	compare(&in, &blur, radius, step);
 	free(in.data);
@@ -189,8 +180,8 @@ static void filter_and_compare(const char *stem, int radius, size_t step)
 }
 
 /* Write a picture of that kind and filter it. */
-static void check_format(const char *stem, uint32_t format, unsigned width, unsigned height,
-			 int radius)
+static void check_format(void **state, const char *stem, uint32_t format, unsigned width,
+			 unsigned height, int radius)
 {
 	size_t size = (size_t)width * height * PNG_IMAGE_PIXEL_SIZE(format);
 	uint8_t *data = malloc(size), palette[256 * 4];
@@ -203,65 +194,65 @@ static void check_format(const char *stem, uint32_t format, unsigned width, unsi
 	png_store(name, format, width, height, data,
 		  format & PNG_FORMAT_FLAG_COLORMAP ? palette : NULL);
 	free(data);
-	filter_and_compare(stem, radius, 1);
+	filter_and_compare(*state, stem, radius, 1);
 }
 
 /* --- pictures --- */
 
 static void grey_picture(void **state)
 {
-	check_format("grey", PNG_FORMAT_GRAY, 37, 23, 6);
+	check_format(state, "grey", PNG_FORMAT_GRAY, 37, 23, 6);
 }
 
 static void grey_with_alpha_keeps_alpha(void **state)
 {
-	check_format("grey-alpha", PNG_FORMAT_GA, 19, 41, 3);
+	check_format(state, "grey-alpha", PNG_FORMAT_GA, 19, 41, 3);
 }
 
 static void rgb_picture(void **state)
 {
-	check_format("rgb", PNG_FORMAT_RGB, 64, 48, 4);
+	check_format(state, "rgb", PNG_FORMAT_RGB, 64, 48, 4);
 }
 
 static void rgba_keeps_alpha(void **state)
 {
-	check_format("rgba", PNG_FORMAT_RGBA, 33, 31, 5);
+	check_format(state, "rgba", PNG_FORMAT_RGBA, 33, 31, 5);
 }
 
 static void palette_picture(void **state)
 {
-	check_format("palette", PNG_FORMAT_RGB_COLORMAP, 40, 30, 2);
+	check_format(state, "palette", PNG_FORMAT_RGB_COLORMAP, 40, 30, 2);
 }
 
 static void palette_with_alpha(void **state)
 {
-	check_format("palette-alpha", PNG_FORMAT_RGBA_COLORMAP, 17, 13, 2);
+	check_format(state, "palette-alpha", PNG_FORMAT_RGBA_COLORMAP, 17, 13, 2);
 }
 
 static void sixteen_bit_picture(void **state)
 {
-	check_format("deep", PNG_FORMAT_LINEAR_RGB, 21, 22, 3);
+	check_format(state, "deep", PNG_FORMAT_LINEAR_RGB, 21, 22, 3);
 }
 
 static void one_pixel(void **state)
 {
-	check_format("one", PNG_FORMAT_RGB, 1, 1, 6);
+	check_format(state, "one", PNG_FORMAT_RGB, 1, 1, 6);
 }
 
 static void one_row_and_one_column(void **state)
 {
-	check_format("row", PNG_FORMAT_RGBA, 300, 1, 6);
-	check_format("column", PNG_FORMAT_GRAY, 1, 300, 6);
+	check_format(state, "row", PNG_FORMAT_RGBA, 300, 1, 6);
+	check_format(state, "column", PNG_FORMAT_GRAY, 1, 300, 6);
 }
 
 static void radius_zero_changes_nothing(void **state)
 {
-	check_format("sharp", PNG_FORMAT_RGB, 20, 20, 0);
+	check_format(state, "sharp", PNG_FORMAT_RGB, 20, 20, 0);
 }
 
 static void radius_beyond_the_picture(void **state)
 {
-	check_format("small", PNG_FORMAT_RGB, 9, 7, 255);
+	check_format(state, "small", PNG_FORMAT_RGB, 9, 7, 255);
 }
 
 static void twelve_megapixels(void **state)
@@ -274,16 +265,16 @@ static void twelve_megapixels(void **state)
 		data[i] = (uint8_t)(i / 3 % width / 50 * (i / 3 / width / 40));
 	png_store("large.png", PNG_FORMAT_RGB, width, height, data, NULL);
 	free(data);
-	filter_and_compare("large", 6, 997);
+	filter_and_compare(*state, "large", 6, 997);
 }
 
 static void the_picture_of_the_demo(void **state)
 {
-	char command[1024];
+	char link[512];
 
-	snprintf(command, sizeof(command), "cp '%s' '%s/lighthouse.png'", lighthouse, broker.dir);
-	assert_int_equal(system(command), 0);
-	filter_and_compare("lighthouse", 6, 1);
+	in_dir(link, sizeof(link), "lighthouse.png");
+	assert_int_equal(symlink(LIGHTHOUSE, link), 0);
+	filter_and_compare(*state, "lighthouse", 6, 1);
 }
 
 /* --- what is no picture --- */
@@ -300,13 +291,13 @@ static void store(const char *name, const void *data, size_t size)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void assert_refused(const char *name, const char *why)
+static void assert_refused(const struct broker *broker, const char *name, const char *why)
 {
 	char result[512], stem[64];
 
-	assert_int_equal(run_image(name, "6"), 1);
-	assert_says("err", name);
-	assert_says("err", why);
+	assert_int_equal(run_image(broker, name, 6), 1);
+	assert_said(name);
+	assert_said(why);
 	snprintf(stem, sizeof(stem), "results/%.*s-edges.png", (int)strlen(name) - 4, name);
 	in_dir(result, sizeof(result), stem);
 	assert_int_equal(access(result, F_OK), -1);
@@ -314,35 +305,33 @@ static void assert_refused(const char *name, const char *why)
 
 static void missing_file_is_named(void **state)
 {
-	assert_refused("missing.png", "No such file");
+	assert_refused(*state, "missing.png", "No such file");
 }
 
 static void text_is_no_picture(void **state)
 {
 	store("text.png", "This is not a picture.\n", 23);
-	assert_refused("text.png", "PNG");
+	assert_refused(*state, "text.png", "PNG");
 }
 
 static void empty_file_is_no_picture(void **state)
 {
 	store("empty.png", "", 0);
-	assert_refused("empty.png", "empty.png: ");
+	assert_refused(*state, "empty.png", "empty.png: ");
 }
 
 static void cut_file_is_refused(void **state)
 {
 	uint8_t data[64 * 64 * 3];
-	char path[512], *whole;
-	size_t size;
+	char path[512];
+	struct stat st;
 
 	make_noise(data, sizeof(data));
-	png_store("whole.png", PNG_FORMAT_RGB, 64, 64, data, NULL);
-	in_dir(path, sizeof(path), "whole.png");
-	whole = file_read(path, &size);
-	assert_non_null(whole);
-	store("cut.png", whole, size / 2);
-	free(whole);
-	assert_refused("cut.png", "cut.png: ");
+	png_store("cut.png", PNG_FORMAT_RGB, 64, 64, data, NULL);
+	in_dir(path, sizeof(path), "cut.png");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(truncate(path, st.st_size / 2), 0);
+	assert_refused(*state, "cut.png", "cut.png: ");
 }
 
 /* A header that promises more than there can be, with the check sum it needs. */
@@ -360,20 +349,28 @@ static void giant_is_refused(void **state)
 	for (size_t i = 0; i < 4; i++)
 		head[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
 	store("giant.png", head, sizeof(head) - 1);
-	assert_refused("giant.png", "40000 x 40000");
+	assert_refused(*state, "giant.png", "40000 x 40000");
 }
 
 static void a_broker_that_is_not_there_is_named(void **state)
 {
-	char *before = strdup(getenv("QDAD_SOCKET"));
-
-	assert_non_null(before);
 	png_store("alone.png", PNG_FORMAT_GRAY, 1, 1, "x", NULL);
 	setenv("QDAD_SOCKET", "/nonexistent/qdad.sock", 1);
-	assert_int_equal(run_image("alone.png", "6"), 1);
-	assert_says("err", "/nonexistent/qdad.sock");
-	setenv("QDAD_SOCKET", before, 1);
-	free(before);
+	assert_int_equal(run_image(NULL, "alone.png", 6), 1);
+	unsetenv("QDAD_SOCKET");
+	assert_said("/nonexistent/qdad.sock");
+}
+
+static int setup(void **state)
+{
+	return mkdtemp(dir) ? broker_setup(state) : -1;
+}
+
+static int teardown(void **state)
+{
+	const char *argv[] = { "/bin/rm", "-r", dir, NULL };
+
+	return broker_teardown(state) || run_program(NULL, argv, said, sizeof(said));
 }
 
 int main(int argc, char **argv)
@@ -399,16 +396,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(giant_is_refused),
 		cmocka_unit_test(a_broker_that_is_not_there_is_named),
 	};
-	int failed;
 
-	if (argc != 5)
-		return 2;
-	program = realpath(argv[1], NULL); /* it is run in another directory */
-	lighthouse = argv[4];
-	if (broker_start(&broker, argv[2], argv[3])) {
-		fprintf(stderr, "qdad did not start\n");
-		return 1;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	return broker_stop(&broker) || failed;
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
