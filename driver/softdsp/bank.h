@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the supervisor sees of a context bank: the memory the host mapped on the control channel. It
- * is read and written through the descriptors and never mapped here: no host can make the
+ * What the supervisor sees of a context bank: the memory the host mapped on the control channel.
+ * It is read and written through the descriptors and never mapped here: no host can make the
  * supervisor fault, and each word is read once by nature.
  */
 #pragma once

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Calls: see call.h. The message and the payload are the host's and hostile; fastrpc_parse() copies
- * every descriptor once, and only the copies are used. What the buffers hold is the skel's business.
+ * Calls: see call.h. The message and the payload are the host's and hostile; fastrpc_parse()
+ * copies every descriptor once, and only the copies are used. What the buffers hold is the skel's
+ * business.
  */
 #include <string.h>
 #include <unistd.h>
@@ -84,9 +85,10 @@ static int place_handles(struct invocation *inv)
 static void leave_out_handles(struct invocation *inv, void *payload)
 {
 	const uint32_t sc = inv->msg->sc;
-	const remote_arg *pra = &inv->scratch->pra[fastrpc_sc_args(sc) - fastrpc_sc_out_handles(sc)];
+	const uint32_t n = fastrpc_sc_out_handles(sc);
+	const remote_arg *pra = &inv->scratch->pra[fastrpc_sc_args(sc) - n];
 
-	for (uint32_t i = 0; i < fastrpc_sc_out_handles(sc); i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		if (inv->n_out)
 			handle_open(inv->out[i], inv->module, pra[i].h64);
 		fastrpc_set_out_handle(payload, sc, i, inv->n_out ? inv->out[i] : pra[i].h64);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One FastRPC call in a PD: parse, find who is meant, run it, leave the results. Knows no transport
- * beyond its table. Any thread, each with a scratch of its own.
+ * One FastRPC call in a PD: parse, find who is meant, run it, leave the results. Knows no
+ * transport beyond its table. Any thread, each with a scratch of its own.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The cage of a PD: see confine.h. Each part refuses what another refuses too: files by Landlock and
- * by the flags of openat, memory by a limit and by the kinds of mapping that would not count.
+ * The cage of a PD: see confine.h. Each part refuses what another refuses too: files by Landlock
+ * and by the flags of openat, memory by a limit and by the kinds of mapping that would not count.
  *
  * A sanitizer maps terabytes of shadow memory, so there the memory limit cannot be.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The cage of a PD process. Built once, by its only thread, before the first skel is loaded; from
- * then on the process can compute, read its libraries, talk on the sockets it has, and nothing else.
+ * then on the process can compute, read its libraries, talk on the sockets it has, and nothing
+ * else.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The machine's life with a host: see dsp.h. A host that goes takes all its PDs and maps with it, as
- * if the DSP had been restarted; only then may the next one come.
+ * The machine's life with a host: see dsp.h. A host that goes takes all its PDs and maps with it,
+ * as if the DSP had been restarted; only then may the next one come.
  */
 #include <string.h>
 

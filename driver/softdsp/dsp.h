@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The machine: one DSP domain, its context banks, the PDs in them, and the host it has at the moment.
- * Everything in the supervisor hangs on this and runs on its one loop; nothing here blocks.
+ * The machine: one DSP domain, its context banks, the PDs in them, and the host it has at the
+ * moment. Everything in the supervisor hangs on this and runs on its one loop; nothing here
+ * blocks.
  */
 #pragma once
 

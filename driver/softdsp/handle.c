@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Remote handles: see handle.h. Free places wait in a queue, so that an index comes back as late as
- * possible; its generation is then another.
+ * Remote handles: see handle.h. Free places wait in a queue, so that an index comes back as late
+ * as possible; its generation is then another.
  */
 #include <errno.h>
 #include <pthread.h>

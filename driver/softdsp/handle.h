@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Remote handles of the PD: 32 bits, index and generation with the top bit set, so that none is ever
- * a static handle and a closed one is not found again. One table a process; any thread.
+ * Remote handles of the PD: 32 bits, index and generation with the top bit set, so that none is
+ * ever a static handle and a closed one is not found again. One table a process; any thread.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The HAP interface for skels: log lines, clocks, named buffers, power votes. Called by skels on any
- * thread, at any moment, with anything: nothing here may end the PD or wait for the host.
+ * The HAP interface for skels: log lines, clocks, named buffers, power votes. Called by skels on
+ * any thread, at any moment, with anything: nothing here may end the PD or wait for the host.
  */
 #include <stdarg.h>
 #include <stdio.h>

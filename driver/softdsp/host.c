@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The control channel: see host.h. Records come from the host and are hostile: what is not a record
- * of its kind is dropped with its descriptors, and a person is told once per host.
+ * The control channel: see host.h. Records come from the host and are hostile: what is not a
+ * record of its kind is dropped with its descriptors, and a person is told once per host.
  */
 #include <errno.h>
 #include <fcntl.h>

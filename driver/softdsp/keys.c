@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Named memory of the PD: see keys.h. A sorted array, since look-ups are calls' work and changes are
- * rare. The host decides when a name goes; a skel that still uses the memory then faults, as it would
- * behind an IOMMU.
+ * Named memory of the PD: see keys.h. A sorted array, since look-ups are calls' work and changes
+ * are rare. The host decides when a name goes; a skel that still uses the memory then faults, as
+ * it would behind an IOMMU.
  */
 #include <pthread.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Landlock, without a library: the few calls a PD needs. Only the PD restricts itself; the supervisor
- * asks what the kernel has.
+ * Landlock, without a library: the few calls a PD needs. Only the PD restricts itself; the
+ * supervisor asks what the kernel has.
  */
 #pragma once
 

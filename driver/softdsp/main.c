@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * qda-softdsp: the software DSP. Plays the firmware of one DSP domain for a host that connects to a
- * socket, or that started it with one end of a pair. This file: the loop, the listener, the signals.
+ * qda-softdsp: the software DSP. Plays the firmware of one DSP domain for a host that connects to
+ * a socket, or that started it with one end of a pair. This file: the loop, the listener, the
+ * signals.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +23,13 @@
 #include "options.h"
 
 #define NOFILE_SPARE 64
+#define RETRY_MS 200
 
 struct machine {
 	struct dsp dsp; /* first */
 	uv_loop_t loop;
 	uv_poll_t listener;
+	uv_timer_t retry;
 	uv_signal_t terminate, interrupt;
 	int listen_fd;
 	bool ending;
@@ -44,13 +47,25 @@ static int accept_host(struct machine *m)
 	return fd < 0 ? -errno : dsp_attach(&m->dsp, fd);
 }
 
-/* One host at a time: the others wait in the backlog until this one is gone. */
+static void wait_for_host(struct machine *m);
+
+static void on_retry(uv_timer_t *timer)
+{
+	wait_for_host(timer->data);
+}
+
+/* One host at a time: the others wait in the backlog until this one is gone. When the machine is
+ * out of descriptors the connection stays there too: asked again at once, it would spin. */
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
 	struct machine *m = poll->data;
+	const int err = accept_host(m);
 
-	if (!accept_host(m))
-		uv_poll_stop(poll);
+	if (err == -EAGAIN || err == -ECONNABORTED)
+		return;
+	uv_poll_stop(poll);
+	if (err)
+		uv_timer_start(&m->retry, on_retry, RETRY_MS, 0);
 }
 
 static void wait_for_host(struct machine *m)
@@ -112,6 +127,7 @@ static void stop(struct machine *m)
 {
 	uv_close((uv_handle_t *)&m->terminate, NULL);
 	uv_close((uv_handle_t *)&m->interrupt, NULL);
+	uv_close((uv_handle_t *)&m->retry, NULL);
 	if (m->listen_fd < 0)
 		return;
 	uv_close((uv_handle_t *)&m->listener, NULL);
@@ -164,8 +180,9 @@ static int check_descriptors(uint32_t n_banks)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
 	if (limit.rlim_max < need) {
-		fprintf(stderr, "qda-softdsp: %u banks may need %llu open files, the limit is %llu: "
-				"raise it (ulimit -n) or lower --banks\n",
+		fprintf(stderr,
+			"qda-softdsp: %u banks may need %llu open files, the limit is %llu: "
+			"raise it (ulimit -n) or lower --banks\n",
 			n_banks, (unsigned long long)need, (unsigned long long)limit.rlim_max);
 		return -EMFILE;
 	}
@@ -200,6 +217,8 @@ static int start(struct machine *m)
 	int err;
 
 	m->listener.data = m;
+	m->retry.data = m;
+	uv_timer_init(&m->loop, &m->retry);
 	catch(m, &m->terminate, SIGTERM);
 	catch(m, &m->interrupt, SIGINT);
 	if (options.fd >= 0) {
@@ -234,6 +253,7 @@ int main(int argc, char **argv)
 	m->dsp.confined = what_confines();
 	m->dsp.on_vacant = on_vacant;
 	attributes_set_arch(options.dsp.arch);
+	signal(SIGPIPE, SIG_IGN); /* our stderr may be a pipe whose reader is gone */
 	if (uv_loop_init(&m->loop) < 0 || start(m) < 0)
 		return EXIT_FAILURE;
 	uv_run(&m->loop, UV_RUN_DEFAULT);

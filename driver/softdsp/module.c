@@ -193,8 +193,8 @@ uint32_t module_load(const char *uri, struct module **out, char *text, size_t si
 	uint32_t code;
 
 	if (!parse_uri(uri, &target)) {
-		snprintf(text, size, "\"%.200s\" names no module: use file:///LIBRARY?SYMBOL&_modver=1.0",
-			 uri);
+		snprintf(text, size,
+			 "\"%.200s\" names no module: use file:///LIBRARY?SYMBOL&_modver=1.0", uri);
 		return FASTRPC_EBADPARM;
 	}
 	snprintf(name, sizeof(name), "%.63s", target.library);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * EXIT records: see obituary.h. A thread that a signal or exit() ended has marked its place. When
- * nobody could (SIGKILL, _exit), the only thread that was in a call is named, if there was only one.
+ * nobody could (SIGKILL, _exit), the only thread that was in a call is named, if there was only
+ * one.
  */
 #include <ctype.h>
 #include <signal.h>

@@ -191,8 +191,11 @@ static int find_program(struct dsp_config *dsp)
 
 	self[n > 0 ? n : 0] = '\0';
 	slash = strrchr(self, '/');
-	if (slash && asprintf(&dsp->pd_program, "%.*s/%s", (int)(slash - self), self, PD_PROGRAM) < 0)
-		return EXIT_FAILURE;
+	if (slash) {
+		slash[1] = '\0';
+		if (asprintf(&dsp->pd_program, "%s" PD_PROGRAM, self) < 0)
+			return EXIT_FAILURE;
+	}
 	if (slash && !access(dsp->pd_program, X_OK))
 		return -1;
 	free(dsp->pd_program);
@@ -223,7 +226,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (!o->socket_path == (o->fd < 0)) {
-		fputs("qda-softdsp: one of --socket PATH and --fd N is needed; see --help\n", stderr);
+		fputs("qda-softdsp: --socket PATH or --fd N is needed; see --help\n", stderr);
 		return EXIT_FAILURE;
 	}
 	return find_program(&o->dsp);

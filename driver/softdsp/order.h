@@ -4,8 +4,8 @@
  * started with, the records on their private socket, and the status page that outlives a crash.
  * Nobody else includes this.
  *
- * Trust: once a skel runs, everything that comes from the PD is hostile. The supervisor checks each
- * report, never maps the status page, and never waits for a PD.
+ * Trust: once a skel runs, everything that comes from the PD is hostile. The supervisor checks
+ * each report, never maps the status page, and never waits for a PD.
  */
 #pragma once
 
@@ -65,7 +65,7 @@ struct pd_slot {
 };
 
 struct pd_status {
-	uint32_t faulted;	/* slot + 1 of the thread that a signal or exit() ended, 0 unknown */
+	uint32_t faulted;	/* slot + 1 of the thread that ended it; 0 unknown */
 	uint32_t n_slots;
 	struct pd_slot slot[PD_THREADS_MAX];
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Protection domains: see pd.h. The child runs what clients gave it and is hostile: a report that is
- * not in order is its end, its status page is read and never mapped, nothing here waits for it.
+ * Protection domains: see pd.h. The child runs what clients gave it and is hostile: a report that
+ * is not in order is its end, its status page is read and never mapped, nothing here waits for it.
  *
  * One order at a time is on the private socket, so that it never fills; the others wait here.
  */

@@ -48,9 +48,8 @@ static bool is_shell(const struct bank *bank, const struct fastrpc_ctl *ctl)
 	       !memcmp(head, magic, sizeof(head));
 }
 
-static uint32_t do_create(struct request *r)
+static uint32_t create(struct request *r, const struct bank *bank)
 {
-	struct bank *bank = &r->dsp->banks[r->stream];
 	uint32_t code;
 
 	if (r->ctl.client_id <= 0)
@@ -60,8 +59,17 @@ static uint32_t do_create(struct request *r)
 	if (!is_shell(bank, &r->ctl))
 		return FASTRPC_EUNABLETOLOAD;
 	code = pd_create(r->dsp, r->stream, r->ctl.client_id, r->msg->ctx);
-	bank_clear_dirs(bank);
 	return code ? code : PENDING;
+}
+
+/* Directories are for this attempt, also when it fails: the next one may be another client's. */
+static uint32_t do_create(struct request *r)
+{
+	struct bank *bank = &r->dsp->banks[r->stream];
+	const uint32_t code = create(r, bank);
+
+	bank_clear_dirs(bank);
+	return code;
 }
 
 static uint32_t do_release(struct request *r)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Records over SEQPACKET sockets: see record.h. A record may carry descriptors nobody asked for; all
- * of them are given to the caller or closed, so that no record can leak one.
+ * Records over SEQPACKET sockets: see record.h. A record may carry descriptors nobody asked for;
+ * all of them are given to the caller or closed, so that no record can leak one.
  */
 #include <errno.h>
 #include <string.h>

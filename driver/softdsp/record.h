@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One record, one datagram, its descriptors. Used by the supervisor and by PDs on every socket they
- * have; knows nothing of what is in a record. Keeps nothing; may be called from any thread.
+ * One record, one datagram, its descriptors. Used by the supervisor and by PDs on every socket
+ * they have; knows nothing of what is in a record. Keeps nothing; may be called from any thread.
  */
 #pragma once
 

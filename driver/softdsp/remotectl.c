@@ -99,7 +99,7 @@ static uint32_t do_open(uint8_t *base, const struct fastrpc_dsp_arg *args)
 	return 0;
 }
 
-/* The handle is gone whatever the skel says: a close that fails leaves nothing to try again with. */
+/* The handle is gone whatever the skel says: after a failed close there is nothing to try again. */
 static uint32_t close_handle(uint32_t handle, char *text, size_t size)
 {
 	struct module *module;

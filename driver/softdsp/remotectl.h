@@ -8,7 +8,7 @@
 
 struct fastrpc_dsp_arg;
 
-/* `method` as of FASTRPC_HANDLE_REMOTECTL; arguments lie at base + addr. 0 or a code of the DSP; what
- * became of the module itself stands in the answer's dlerr and text. */
+/* `method` as of FASTRPC_HANDLE_REMOTECTL; arguments lie at base + addr. 0 or a code of the DSP;
+ * what became of the module itself stands in the answer's dlerr and text. */
 uint32_t remotectl_call(uint8_t *base, uint32_t method, uint32_t sc,
 			const struct fastrpc_dsp_arg *args);

@@ -13,7 +13,7 @@ struct fastrpc_msg;
 struct transport;
 
 struct transport_ops {
-	/* Wait for a call and everything that must precede it. 1, or 0 when there will be no more. */
+	/* Wait for a call and all that must precede it. 1, or 0 when there will be no more. */
 	int (*next)(struct transport *t, struct fastrpc_msg *msg);
 	/* Answer it. A host that is gone is not an error: next() says so. */
 	void (*reply)(struct transport *t, uint64_t ctx, int32_t retval);

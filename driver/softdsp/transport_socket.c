@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The socket transport of a PD: all idle threads wait in recvmsg() on one shared channel, the kernel
- * wakes one a record, and that one handles it. MAP and UNMAP records are applied in their order
- * under a lock; a call waits until those before it are done.
+ * The socket transport of a PD: all idle threads wait in recvmsg() on one shared channel, the
+ * kernel wakes one a record, and that one handles it. MAP and UNMAP records are applied in their
+ * order under a lock; a call waits until those before it are done.
  *
  * The bank is 4 GiB of reserved addresses. Which of its pages are mapped is kept in a bitmap that
  * is read without a lock: a host that unmaps what it is calling with harms its own PD only.

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Records between a host (the daemon's soft device) and qda-softdsp over SOCK_SEQPACKET, one record
- * a datagram. They stand in for what rpmsg and the SMMU do on a board: CALL and RESPONSE carry
- * FastRPC messages unchanged, MAP and UNMAP are the page tables of a context bank.
+ * Records between a host (the daemon's soft device) and qda-softdsp over SOCK_SEQPACKET, one
+ * record a datagram. They stand in for what rpmsg and the SMMU do on a board: CALL and RESPONSE
+ * carry FastRPC messages unchanged, MAP and UNMAP are the page tables of a context bank.
  *
  * Two kinds of channel, both SEQPACKET:
  *  - control, one per DSP: process control (handle 1) and utilities (handle 2). End of file means
  *    that the DSP is gone.
- *  - PD, one per protection domain, handed over by a PD record when CREATE succeeds: all other calls
- *    of that session. End of file means that the PD is gone; an EXIT record on control says why.
+ *  - PD, one per protection domain, handed over by a PD record when CREATE succeeds: all other
+ *    calls of that session. End of file means that the PD is gone; an EXIT record on control says
+ *    why.
  *
- * Maps are ordered: the host numbers the MAP and UNMAP records of a PD channel from 1 (`maps`), and
- * a CALL carries the number of the last one before it; the PD runs the call only after those are
- * done, so threads may share the channel. The descriptor of a MAP is a memfd sealed against
+ * Maps are ordered: the host numbers the MAP and UNMAP records of a PD channel from 1 (`maps`),
+ * and a CALL carries the number of the last one before it; the PD runs the call only after those
+ * are done, so threads may share the channel. The descriptor of a MAP is a memfd sealed against
  * shrinking. Both ends run on one machine: native byte order, little endian only.
  */
 #pragma once
@@ -29,16 +30,19 @@ enum softdsp_kind {
 	SOFTDSP_HELLO = 1,	/* DSP -> host, first on control; hello */
 	SOFTDSP_CALL = 2,	/* host -> DSP, both channels; msg */
 	SOFTDSP_RESPONSE = 3,	/* DSP -> host, both channels; rsp */
-	SOFTDSP_MAP = 4,	/* host -> DSP, both, 1 fd; map: from now on the bank sees these pages */
+	SOFTDSP_MAP = 4,	/* host -> DSP, both, 1 fd; map: from now on the bank sees this */
 	SOFTDSP_UNMAP = 5,	/* host -> DSP, both channels; map */
-	SOFTDSP_DIRS = 6,	/* host -> DSP, control, 1..8 directory fds: more module directories for
-				 * the next PD created in `bank` (only with --client-dirs); they are
-				 * searched first */
-	SOFTDSP_PD = 7,		/* DSP -> host, control, 1 fd: the channel of client's PD; before CREATE's response */
+	SOFTDSP_DIRS = 6,	/* host -> DSP, control, 1..8 directory fds: more module directories
+				 * for the next CREATE in `bank` (only with --client-dirs); they
+				 * are searched first */
+	SOFTDSP_PD = 7,		/* DSP -> host, control, 1 fd: the channel of client's PD; no union;
+				 * before CREATE's response */
 	SOFTDSP_EXIT = 8,	/* DSP -> host, control; exit + text: a PD ended without RELEASE */
 	SOFTDSP_LOG = 9,	/* DSP -> host, PD channel; log + text: one line of the skel */
 };
 
+/* READ_ONLY keeps a skel from writing by mistake; a hostile one is kept only by a descriptor that
+ * is itself not writable. */
 enum softdsp_map_flags { SOFTDSP_MAP_READ_ONLY = 1 };
 
 enum softdsp_confined {
@@ -102,4 +106,5 @@ struct softdsp_record {
 };
 
 #define SOFTDSP_HEAD 16u		/* bytes before the union */
-#define SOFTDSP_SIZE(member) ((uint32_t)(SOFTDSP_HEAD + sizeof(((struct softdsp_record *)0)->member)))
+#define SOFTDSP_SIZE(member) \
+	((uint32_t)(SOFTDSP_HEAD + sizeof(((struct softdsp_record *)0)->member)))

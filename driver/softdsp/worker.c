@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The threads of a PD: see worker.h. Whoever takes a call runs it itself, for a hand-off to another
- * thread would cost more than most calls. One idle thread is always wanted, so that a call that
- * waits for another one is never in its way; a thread that takes the last idle one's place starts
- * the next.
+ * The threads of a PD: see worker.h. Whoever takes a call runs it itself, for a hand-off to
+ * another thread would cost more than most calls. One idle thread is always wanted, so that a call
+ * that waits for another one is never in its way; a thread that takes the last idle one's place
+ * starts the next.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -381,7 +381,8 @@ uint32_t session_open_module(struct session *s, const char *uri, uint32_t *handl
 {
 	uint32_t in[2] = { strlen(uri) + 1, 512 };
 	uint32_t out[2] = { 0xdead, 0xdead };
-	const struct value values[] = { { in, 8 }, { (void *)uri, in[0] }, { out, 8 }, { text, 512 } };
+	const struct value values[] = { { in, 8 }, { (void *)uri, in[0] }, { out, 8 },
+					{ text, 512 } };
 
 	assert_int_equal(session_call(s, 8, 0x02020200, values, NULL), 0);
 	*handle = out[0];

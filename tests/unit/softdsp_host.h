@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The host's side of the software DSP for its tests: starts the real qda-softdsp on one end of a
- * socket pair and plays the driver with driver/fastrpc. Every wait ends after WAIT_MS with a failed
- * test. One thread.
+ * socket pair and plays the driver with driver/fastrpc. Every wait ends after WAIT_MS with a
+ * failed test. One thread.
  */
 #pragma once
 

@@ -11,7 +11,7 @@ enum probe_method {
 	PROBE_ATTEMPT = 3,	/* in u32 enum probe_attempt; out i32: 0 it went, or errno */
 	PROBE_DIE = 4,		/* in u32: a signal, or enum probe_die */
 	PROBE_RENDEZVOUS = 5,	/* in u32 n: returns when n calls are in it */
-	PROBE_KEY = 6,		/* out struct probe_key; in handle: a key. Inverts the byte it saw first */
+	PROBE_KEY = 6,		/* out struct probe_key; in handle: a key. Inverts bytes[0] */
 	PROBE_DERIVE = 7,	/* out handles */
 	PROBE_SELF = 8,		/* out u64: the handle's value as the skel sees it */
 	PROBE_SHOW_HANDLE = 9,	/* out u64: the in handle's value as the skel sees it */

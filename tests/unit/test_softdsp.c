@@ -21,7 +21,10 @@
 #include "softdsp_host.h"
 #include "softdsp_probe.h"
 
-#define URI "file:///libsoftdsp_probe_skel.so?softdsp_probe_skel_handle_invoke&_modver=1.0&_dom=cdsp"
+#define ENTRY "?softdsp_probe_skel_handle_invoke&_modver=1.0"
+#define URI "file:///libsoftdsp_probe_skel.so" ENTRY
+#define MINE "file:///libmine_skel.so" ENTRY
+#define IN_4 " in method 4 of libsoftdsp_probe_skel.so"
 
 static struct host host;
 static unsigned fds_before;
@@ -145,8 +148,9 @@ static void a_missing_module_names_what_was_tried(void **state)
 	assert_int_equal(session_open_module(&s, "file:///libnone_skel.so?none_skel_handle_invoke",
 					     &handle, text), FASTRPC_EUNABLETOLOAD);
 	assert_int_equal(handle, 0);
-	assert_string_equal(text, "libnone_skel.so not found; tried " SOFTDSP_TEST_MODULES
-				  "/cdsp/libnone_skel.so, " SOFTDSP_TEST_MODULES "/libnone_skel.so");
+	assert_string_equal(text, "libnone_skel.so not found; tried "
+			    SOFTDSP_TEST_MODULES "/cdsp/libnone_skel.so, "
+			    SOFTDSP_TEST_MODULES "/libnone_skel.so");
 	assert_int_equal(session_open_module(&s, "none", &handle, text), FASTRPC_EUNABLETOLOAD);
 	assert_non_null(strstr(text, "libnone_skel.so not found"));
 	session_close(&s);
@@ -158,7 +162,7 @@ static void a_missing_symbol_is_named(void **state)
 	uint32_t handle;
 
 	session_open(&s, &host, 1, 1);
-	assert_int_equal(session_open_module(&s, "file:///libsoftdsp_probe_skel.so?nope_invoke&_x=1",
+	assert_int_equal(session_open_module(&s, "file:///libsoftdsp_probe_skel.so?nope_invoke",
 					     &handle, text), FASTRPC_ENOSUCHSYMBOL);
 	assert_string_equal(text, "libsoftdsp_probe_skel.so has no function nope_invoke");
 	session_close(&s);
@@ -382,8 +386,8 @@ static void maps_come_before_the_calls_that_need_them(void **state)
 		const struct value values[] = { { &i, 4 } };
 		uint32_t retval;
 
-		session_map(&s, i % 2 ? SOFTDSP_UNMAP : SOFTDSP_MAP, i % 2 ? -1 : fd, 0x500000, 4096,
-			    0);
+		session_map(&s, i % 2 ? SOFTDSP_UNMAP : SOFTDSP_MAP, i % 2 ? -1 : fd, 0x500000,
+			    4096, 0);
 		session_send(&s, i % 4, handle, sc, values);
 		if (i % 4 != 3)
 			continue;
@@ -502,38 +506,34 @@ static void die_in(uint32_t method, const struct death *death)
 
 static void a_fault_is_told_with_module_and_method(void **state)
 {
-	die_in(PROBE_DIE, &(struct death){ SIGSEGV, SIGSEGV, 0,
-					   "SIGSEGV in method 4 of libsoftdsp_probe_skel.so" });
+	die_in(PROBE_DIE, &(struct death){ SIGSEGV, SIGSEGV, 0, "SIGSEGV" IN_4 });
 }
 
 static void a_method_beyond_the_scalars_is_told_too(void **state)
 {
 	die_in(PROBE_DIE_ESCAPED,
-	       &(struct death){ SIGFPE, SIGFPE, 0, "SIGFPE in method 40 of libsoftdsp_probe_skel.so" });
+	       &(struct death){ SIGFPE, SIGFPE, 0,
+				"SIGFPE in method 40 of libsoftdsp_probe_skel.so" });
 }
 
 static void abort_is_told(void **state)
 {
-	die_in(PROBE_DIE, &(struct death){ SIGABRT, SIGABRT, 0,
-					   "SIGABRT in method 4 of libsoftdsp_probe_skel.so" });
+	die_in(PROBE_DIE, &(struct death){ SIGABRT, SIGABRT, 0, "SIGABRT" IN_4 });
 }
 
 static void a_kill_without_handler_is_told(void **state)
 {
-	die_in(PROBE_DIE, &(struct death){ SIGKILL, SIGKILL, 0,
-					   "SIGKILL in method 4 of libsoftdsp_probe_skel.so" });
+	die_in(PROBE_DIE, &(struct death){ SIGKILL, SIGKILL, 0, "SIGKILL" IN_4 });
 }
 
 static void exit_is_told(void **state)
 {
-	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_EXIT, 0, 5,
-					   "exit with status 5 in method 4 of libsoftdsp_probe_skel.so" });
+	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_EXIT, 0, 5, "exit with status 5" IN_4 });
 }
 
 static void a_quick_exit_is_told(void **state)
 {
-	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_QUICK, 0, 6,
-					   "exit with status 6 in method 4 of libsoftdsp_probe_skel.so" });
+	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_QUICK, 0, 6, "exit with status 6" IN_4 });
 }
 
 static void a_hung_session_can_be_released(void **state)
@@ -628,18 +628,18 @@ static void client_directories_are_searched_first(void **state)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	host_send_record(&host, &dirs, SOFTDSP_HEAD, fd);
 	session_open(&s, &host, 1, 1);
-	assert_int_equal(session_open_module(&s, "file:///libmine_skel.so?softdsp_probe_skel_handle_invoke",
-					     &handle, text), host.hello.client_dirs ? 0 : FASTRPC_EUNABLETOLOAD);
+	assert_int_equal(session_open_module(&s, MINE, &handle, text),
+			 host.hello.client_dirs ? 0 : FASTRPC_EUNABLETOLOAD);
 	if (host.hello.client_dirs) {
 		assert_inverts(&s, handle);
-		assert_int_equal(session_open_module(&s, "no", &handle, text), FASTRPC_EUNABLETOLOAD);
+		assert_int_equal(session_open_module(&s, "no", &handle, text),
+				 FASTRPC_EUNABLETOLOAD);
 		assert_non_null(strstr(text, dir));
 	}
 	session_close(&s);
 	/* They were for one session. */
 	session_open(&s, &host, 1, 1);
-	assert_int_equal(session_open_module(&s, "file:///libmine_skel.so?softdsp_probe_skel_handle_invoke",
-					     &handle, text), FASTRPC_EUNABLETOLOAD);
+	assert_int_equal(session_open_module(&s, MINE, &handle, text), FASTRPC_EUNABLETOLOAD);
 	assert_null(strstr(text, dir));
 	session_close(&s);
 	close(fd);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * What the software DSP must withstand: skels that try to get out, records of every wrong kind from
- * the host, forged calls. After each, the neighbour is still served and nothing is left behind.
+ * What the software DSP must withstand: skels that try to get out, records of every wrong kind
+ * from the host, forged calls. After each, the neighbour is still served and nothing is left
+ * behind.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -274,7 +275,8 @@ static void only_sealed_memory_is_mapped(void **state)
 	uint32_t in_other = open_probe(&other, 2, 2);
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE, .client_id = 9 };
+		const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE,
+						 .client_id = 9 };
 		struct fastrpc_place place;
 		struct fastrpc_msg msg;
 		uint8_t page[4096];
@@ -283,7 +285,8 @@ static void only_sealed_memory_is_mapped(void **state)
 		/* On control: a call that lies in it is refused. */
 		host_send_record(&host, &record, SOFTDSP_SIZE(map), fds[i]);
 		fastrpc_ctl_write(page, 1ull << 32 | 0x600000, &ctl, &sc, &place);
-		fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | 0x600000, 4096);
+		fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | 0x600000,
+				4096);
 		assert_int_equal(call_control(&msg), FASTRPC_EBADPARM);
 		/* On the PD channel: nothing is seen there, and the host is told. */
 		session_open(&s, &host, 1, 1);
@@ -393,7 +396,8 @@ static void forged_calls_are_refused(void **state)
 
 	assert_int_equal(session_call(&s, handle, sc, values, NULL), 0);
 	memcpy(keep, s.memory, sizeof(keep));
-	fastrpc_request(&good, 1, 1, fastrpc_ctx(9, 1, 1), handle, sc, 1ull << 32 | MESSAGES_AT, 4096);
+	fastrpc_request(&good, 1, 1, fastrpc_ctx(9, 1, 1), handle, sc, 1ull << 32 | MESSAGES_AT,
+			4096);
 	record.call.maps = s.maps;
 	/* pv of both, length of both, then counts, indexes and pages. */
 	for (unsigned at = 0; at < 80; at += 8) {
@@ -433,7 +437,8 @@ static void an_open_that_lies_about_its_lengths_is_refused(void **state)
 	struct session s;
 	uint32_t in[2], out[2];
 	char name[] = URI;
-	const struct value values[] = { { in, 8 }, { name, sizeof(name) }, { out, 8 }, { text, 512 } };
+	const struct value values[] = { { in, 8 }, { name, sizeof(name) }, { out, 8 },
+					{ text, 512 } };
 	static const uint32_t lies[][2] = { { 0, 512 }, { sizeof(name) + 1, 512 }, { ~0u, 512 },
 					    { sizeof(name), 511 }, { sizeof(name), ~0u } };
 
@@ -493,7 +498,8 @@ static void a_host_that_does_not_read_stops_itself_only(void **state)
 	struct fastrpc_msg msg;
 	struct line line;
 
-	assert_int_equal(fastrpc_ctl_write(host.page[2], 2ull << 32 | PAGE_AT, &ctl, &sc, &place), 0);
+	assert_int_equal(fastrpc_ctl_write(host.page[2], 2ull << 32 | PAGE_AT, &ctl, &sc, &place),
+			 0);
 	fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 2ull << 32 | PAGE_AT, 4096);
 	memcpy(record.call.msg, &msg, sizeof(msg));
 	while (send(host.control, &record, SOFTDSP_SIZE(call), MSG_DONTWAIT) > 0)
