@@ -3,6 +3,7 @@
  * The host side of driver/fastrpc as a fuzzer sees it: scalars, head, limit, then arguments. A
  * table that passes the check is laid out, compared pair by pair, written, and read back.
  */
+#include <linux/errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -120,7 +121,7 @@ static void require_round_trip(__u32 sc, const struct fastrpc_arg *args,
 	if (msg.size > (1ull << 32) - FASTRPC_PAGE)
 		REQUIRE(!n || err);
 	else
-		REQUIRE(err == (one_bank ? 0 : -14));
+		REQUIRE(err == (one_bank ? 0 : -EFAULT));
 	for (i = 0; !err && i < n; i++)
 		require_parsed(&args[i], &places[i], &got[i], addr);
 	free(payload);
