@@ -41,9 +41,12 @@ struct qda_module *qda_module_find(struct qda_client *client, uint64_t handle,
 struct qda_module *qda_module_adopt(struct qda_session *session, uint32_t wire,
 				    struct qda_charge *charge)
 {
-	struct qda_module *module = calloc(1, sizeof(*module));
+	struct qda_module *module;
 	struct qda_fail fail;
 
+	if (session->state != QDA_SESSION_OPEN)
+		return NULL;
+	module = calloc(1, sizeof(*module));
 	if (!module)
 		return NULL;
 	if (qda_client_add_handle(session->client, module, QDA_HANDLE_MODULE, &module->handle,
@@ -200,8 +203,9 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 		fail_open(call, out.dlerr);
 		return;
 	}
-	if (call->answered || session->state != QDA_SESSION_OPEN) {
-		qda_module_drop_wire(session, out.handle);
+	if (session->state != QDA_SESSION_OPEN) { /* the device was quicker than the close */
+		qda_fail(&fail, ECANCELED, "the session was closed while the module opened");
+		qda_reply_fail(call->client, &call->to, &fail);
 		return;
 	}
 	if (qda_charge_init(&charge, &call->client->account, QDA_RES_HANDLES, 1, &fail) < 0) {

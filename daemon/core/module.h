@@ -26,7 +26,8 @@ int qda_module_close(struct qda_client *client, uint64_t handle, const struct qd
 struct qda_module *qda_module_find(struct qda_client *client, uint64_t handle,
 				   struct qda_fail *fail);
 
-/* Take a wire handle into the session under a charge made before. NULL when memory is short. */
+/* Take a wire handle into the session under a charge made before. NULL when memory is short, or the
+ * session is not open any more. */
 struct qda_module *qda_module_adopt(struct qda_session *session, uint32_t wire,
 				    struct qda_charge *charge);
 /* Forget the object; the DSP side is somebody else's care. */
