@@ -183,7 +183,7 @@ void rig_wait_fd(struct rig *rig, int fd)
 
 void rig_settle(struct rig *rig)
 {
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 64; i++)
 		uv_run(&rig->loop, UV_RUN_NOWAIT);
 }
 

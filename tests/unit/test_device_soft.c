@@ -780,7 +780,7 @@ static void an_exit_is_told_apart_from_a_crash(void **state)
 	struct rig *rig = *state;
 	struct qda_device_session *session = rig_session(rig, 1);
 	uint32_t bad = rig_module(rig, session, QDA_BAD_URI, NULL);
-	const int32_t status = 3;
+	const int32_t status = 7;
 	const struct rig_lost *lost;
 	void *view;
 	struct qda_device_buffer *buffer = rig_buffer(rig, PAGE, &view);
@@ -792,7 +792,12 @@ static void an_exit_is_told_apart_from_a_crash(void **state)
 	assert_int_equal(rig_submit(rig, session, &call, 2), 0);
 	lost = rig_wait_lost(rig, 1);
 	assert_int_equal(lost->signal, 0);
-	assert_non_null(strstr(lost->text, "3"));
+#ifdef __SANITIZE_ADDRESS__
+	/* The leak checker of the PD cannot work under its confinement and changes the status. */
+	assert_non_null(strstr(lost->text, " in method 3 of libqda_bad_skel.so"));
+#else
+	assert_string_equal(lost->text, "exit with status 7 in method 3 of libqda_bad_skel.so");
+#endif
 	assert_int_equal(rig_wait(rig, 2).err, -ECONNRESET);
 	rig->ops->buffer_release(buffer);
 	rig_end(rig, session);
