@@ -64,7 +64,8 @@ int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec
 /* Pack the inline bytes into staging. 0 or -ENOSPC. */
 int qda_call_stage(struct qda_call *call, const uint8_t *in);
 
-/* From the domain. submit: 0, -EBUSY (try again later); any other failure has ended the call. */
+/* From the domain. submit: 0, -EBUSY (try again later); after any other failure the call has left
+ * the queue. */
 int qda_call_submit(struct qda_call *call);
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done);
 

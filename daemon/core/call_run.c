@@ -72,11 +72,29 @@ void qda_call_drop(struct qda_call *call, const struct qda_fail *fail)
 	qda_call_free(call);
 }
 
+static bool pd_died(const struct qda_call *call, int err)
+{
+	return call->session->state == QDA_SESSION_OPEN && (err == -ECONNRESET || err == -EPIPE);
+}
+
+/* The PD is dead; the reason, which is the answer, is on its way. */
+static void doom(struct qda_call *call)
+{
+	release_staging(call);
+	call->state = QDA_CALL_DOOMED;
+	TAILQ_INSERT_TAIL(&call->session->doomed, call, queue_link);
+}
+
 /* A failure to submit that waiting will not mend. */
 static void fail_submit(struct qda_call *call, int err)
 {
 	struct qda_fail fail;
 
+	if (pd_died(call, err)) {
+		unqueue(call);
+		doom(call);
+		return;
+	}
 	qda_fail(&fail, -err, "domain %s did not take the call: %s", call->session->domain->name,
 		 qda_strerror(err));
 	qda_call_drop(call, &fail);
@@ -242,9 +260,8 @@ static bool finish_failure(struct qda_call *call, int err)
 
 	if (call->answered)
 		return false;
-	if (call->session->state == QDA_SESSION_OPEN && (err == -ECONNRESET || err == -EPIPE)) {
-		call->state = QDA_CALL_DOOMED;
-		TAILQ_INSERT_TAIL(&call->session->doomed, call, queue_link);
+	if (pd_died(call, err)) {
+		doom(call);
 		return true;
 	}
 	explain(call, err, &fail);
