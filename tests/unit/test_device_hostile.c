@@ -38,14 +38,15 @@ static int setup(void **state)
 	return 0;
 }
 
+static const struct qda_device_call null_call = { .handle = HANDLE, .sc = 2u << 24 };
+
 /* Whatever happened to a, b was not to notice. */
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	const struct qda_device_call call = { .handle = HANDLE, .sc = fastrpc_sc(0, 2, 0, 0, 0, 0) };
 	struct dsp_got got;
 
-	assert_int_equal(rig_submit(&f->rig, f->b.session, &call, 900), 0);
+	assert_int_equal(rig_submit(&f->rig, f->b.session, &null_call, 900), 0);
 	got = dsp_expect(&f->dsp, f->b.channel, SOFTDSP_CALL, SOFTDSP_SIZE(call));
 	dsp_respond(f->b.channel, got.msg.ctx, 5);
 	assert_int_equal(rig_wait(&f->rig, 900).result, 5);
@@ -55,9 +56,6 @@ static int teardown(void **state)
 	free(f);
 	return 0;
 }
-
-static const struct qda_device_call null_call = { .handle = HANDLE,
-						  .sc = (2u << 24) };
 
 static struct dsp_got submit(struct fixture *f, struct dsp_pd *pd, uint64_t cookie)
 {
