@@ -20,6 +20,7 @@ enum probe_method {
 	PROBE_CLOSED = 12,	/* out u32: closes since the library was loaded */
 	PROBE_CLOCKS = 13,	/* out u64[3]: us, qtimer, cycles */
 	PROBE_FLOOD = 14,	/* in u32: so many log lines */
+	PROBE_SPIN = 15,	/* never returns */
 	PROBE_DIE_ESCAPED = 40, /* in u32 40; in u32 as DIE */
 };
 

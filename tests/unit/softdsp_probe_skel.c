@@ -223,6 +223,7 @@ static int do_open(const remote_arg *uri, remote_arg *out)
 
 static int run(remote_handle64 h, uint32_t method, uint32_t sc, remote_arg *pra)
 {
+	volatile uint32_t spun = 0;
 	uint32_t number = 0;
 
 	if (REMOTE_SCALARS_INBUFS(sc) && pra[0].buf.nLen >= sizeof(number))
@@ -262,6 +263,9 @@ static int run(remote_handle64 h, uint32_t method, uint32_t sc, remote_arg *pra)
 		number = atomic_load(&n_closed);
 		memcpy(pra[0].buf.pv, &number, sizeof(number));
 		return 0;
+	case PROBE_SPIN:
+		for (;;)
+			spun++;
 	case PROBE_CLOCKS:
 		return clocks(pra[0].buf.pv);
 	}

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,22 @@ static void a_skel_may_start_threads(void **state)
 
 	assert_int_equal(attempt(&s, handle, PROBE_THREAD), 0);
 	session_close(&s);
+}
+
+static void a_skel_that_spins_runs_out_of_time(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+	struct line line;
+
+	session_send(&s, 0, handle, fastrpc_sc(0, PROBE_SPIN, 0, 0, 0, 0), NULL);
+	session_wait_end(&s);
+	host_wait(&host, SOFTDSP_EXIT, &line);
+	assert_int_equal(line.record.exit.signal, SIGXCPU);
+	assert_string_equal(line_text(&line), "SIGXCPU (its 1 s of CPU time are used up) in method 15 "
+					      "of libsoftdsp_probe_skel.so");
+	session_close(&s);
+	assert_serves(1, 1);
 }
 
 /* --- records --- */
@@ -472,6 +489,69 @@ static void handles_run_out_at_4096_and_come_back(void **state)
 	session_close(&s);
 }
 
+/* Opens, calls, derived handles and closes of one library on many threads at once. The handles are
+ * closed while calls on them may be running; each answer is one of the two that make sense. */
+static void opens_calls_and_closes_race_safely(void **state)
+{
+	enum { N = 12, ROUNDS = 60 };
+	const uint32_t open_sc = 0x02020200, close_sc = 0x03010200;
+	const uint32_t call_sc = fastrpc_sc(0, PROBE_RETURN, 1, 0, 0, 0);
+	uint32_t in[2] = { sizeof(URI), 0 }, out[N][2], close_in[N][2], dlerr, number = 9, retval;
+	struct session s;
+
+	session_open(&s, &host, 1, 1);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct value values[] = { { in, 8 }, { (void *)URI, sizeof(URI) }, { out, 8 }, { text } };
+		const struct value call[] = { { &number, 4 } };
+
+		for (uint32_t i = 0; i < N; i++)
+			session_send(&s, i, 8, open_sc, values);
+		for (uint32_t i = 0; i < N; i++) {
+			const uint32_t slot = session_receive(&s, &retval);
+
+			assert_int_equal(retval, 0);
+			values[2].bytes = out[slot];
+			session_collect(&s, slot, open_sc, values, NULL);
+			assert_int_equal(out[slot][1], 0);
+		}
+		for (uint32_t i = 0; i < N / 2; i++) {
+			const struct value close[] = { { close_in[i], 8 }, { &dlerr, 4 }, { text } };
+
+			close_in[i][0] = out[i][0];
+			close_in[i][1] = 0;
+			session_send(&s, N / 2 + i, out[i][0], call_sc, call);
+			session_send(&s, i, 8, close_sc, close);
+		}
+		for (uint32_t i = 0; i < N; i++) {
+			const uint32_t slot = session_receive(&s, &retval);
+
+			if (slot < N / 2)
+				assert_int_equal(retval, 0);
+			else if (retval != FASTRPC_EINVHANDLE)
+				assert_int_equal(retval, 9);
+		}
+		for (uint32_t i = N / 2; i < N; i++)
+			assert_int_equal(session_close_module(&s, out[i][0], text), 0);
+	}
+	session_close(&s);
+}
+
+static void directories_of_a_refused_session_are_not_the_next_ones(void **state)
+{
+	struct softdsp_record dirs = { .kind = SOFTDSP_DIRS, .bank = 1 };
+	const int fd = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct session s;
+	uint32_t handle;
+
+	host_send_record(&host, &dirs, SOFTDSP_HEAD, fd);
+	assert_int_equal(host_create(&host, 1, -5), FASTRPC_EBADPARM);
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(session_open_module(&s, "no", &handle, text), FASTRPC_EUNABLETOLOAD);
+	assert_null(strstr(text, "/usr/libno"));
+	session_close(&s);
+	close(fd);
+}
+
 /* --- life --- */
 
 static void a_session_whose_host_end_closes_ends(void **state)
@@ -590,14 +670,18 @@ static void wrong_options_are_refused(void **state)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T_WITH(f, options) { #f, f, setup, teardown, (void *)(options) }
 
 int main(void)
 {
+	static const char *const with_dirs[] = { "--client-dirs", NULL };
+	static const char *const one_second[] = { "--pd-cpu", "1", NULL };
 	const struct CMUnitTest tests[] = {
 		T(a_skel_cannot_get_out),
 		T(a_skel_reads_libraries_only),
 		T(a_skels_memory_has_a_limit),
 		T(a_skel_may_start_threads),
+		T_WITH(a_skel_that_spins_runs_out_of_time, one_second),
 		T(records_of_no_kind_are_dropped_on_control),
 		T(records_of_no_kind_are_dropped_on_the_pd_channel),
 		T(forged_control_calls_are_answered_and_harmless),
@@ -608,6 +692,8 @@ int main(void)
 		T(forged_calls_are_refused),
 		T(an_open_that_lies_about_its_lengths_is_refused),
 		T(handles_run_out_at_4096_and_come_back),
+		T(opens_calls_and_closes_race_safely),
+		T_WITH(directories_of_a_refused_session_are_not_the_next_ones, with_dirs),
 		T(a_session_whose_host_end_closes_ends),
 		T(a_host_that_does_not_read_stops_itself_only),
 		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
