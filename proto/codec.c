@@ -60,7 +60,6 @@ int qda_codec_unpack(struct qda_decoder *d, const ProtobufCMessageDescriptor *ty
 
 	d->used = 0;
 	d->full = false;
-	d->error[0] = '\0';
 	*out = protobuf_c_message_unpack(type, &arena, n, body);
 	if (*out)
 		return 0;
@@ -266,6 +265,7 @@ int qda_event_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, 
 	ProtobufCMessage *message;
 	int r;
 
+	d->error[0] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->type = type;
 	if (type < QDA_TYPE_SESSION_LOST || i >= sizeof(events) / sizeof(events[0]))

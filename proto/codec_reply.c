@@ -572,6 +572,7 @@ int qda_reply_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, 
 	ProtobufCMessage *message;
 	int r;
 
+	d->error[0] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->type = type;
 	if (!known(type))

@@ -193,8 +193,9 @@ static int check_arg(struct qda_decoder *d, uint32_t sc, uint32_t i, const Qda__
 		return check_buffer_arg(d, i, a);
 	if (i < fastrpc_sc_bufs(sc) + fastrpc_sc_in_handles(sc))
 		return check_in_handle(d, i, a);
-	if (a->kind != QDA_ARG_NUMBER || a->ref || a->offset || a->length)
-		return wrong_arg(d, i, a, "out handles are NUMBER (3) and the rest zero");
+	if ((a->kind != QDA_ARG_NUMBER && a->kind != QDA_ARG_MODULE) || a->ref || a->offset ||
+	    a->length)
+		return wrong_arg(d, i, a, "out handles are NUMBER (3) or MODULE (4), the rest zero");
 	return 0;
 }
 
@@ -428,6 +429,7 @@ int qda_request_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body
 	ProtobufCMessage *message;
 	int r;
 
+	d->error[0] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->type = type;
 	if (type >= sizeof(requests) / sizeof(requests[0]) || !requests[type].take)

@@ -188,7 +188,7 @@ static void kinds_stand_in_their_groups(void **state)
 		{ true, true, false, false, false, false },
 		{ true, true, false, false, false, false },
 		{ false, false, true, true, true, false },
-		{ false, false, false, true, false, false },
+		{ false, false, false, true, true, false },
 	};
 
 	for (unsigned g = 0; g < 4; g++) {
@@ -261,6 +261,8 @@ static void handles_have_no_place(void **state)
 	assert_refused(judge_args(0x10, &arg, 1), "args[0]");
 	for (unsigned i = 0; i < 3; i++) {
 		arg = (struct qda_msg_arg){ QDA_ARG_NUMBER, i == 0, i == 1, i == 2 };
+		assert_refused(judge_args(0x01, &arg, 1), "args[0]");
+		arg.kind = QDA_ARG_MODULE;
 		assert_refused(judge_args(0x01, &arg, 1), "args[0]");
 	}
 }
