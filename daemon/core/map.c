@@ -140,7 +140,8 @@ static void explain_refusal(const struct qda_map *map, const struct qda_device_d
 	if (map->session->state == QDA_SESSION_LOST)
 		qda_session_check_open(map->session, fail);
 	else
-		qda_fail(fail, -done->err, "the DSP did not take key %u: %s", map->key,
+		qda_fail(fail, -done->err, "the DSP did not %s key %u: %s",
+			 map->state == QDA_MAP_UNMAKING ? "give up" : "take", map->key,
 			 qda_strerror(done->err));
 	if (done->err == -EREMOTEIO)
 		fail->aee = done->result;
@@ -191,13 +192,19 @@ int qda_session_unmap(struct qda_client *client, uint64_t handle, uint32_t key,
 void qda_unmap_done(struct qda_map *map, const struct qda_device_done *done)
 {
 	struct qda_client *client = map->session->client;
+	bool unknown = (uint32_t)done->result == FASTRPC_ENOSUCHMAP;
 	struct qda_fail fail;
 
+	qda_slots_remove(&client->core->pending, map->cookie);
+	map->cookie = 0;
 	if (done->err) {
 		explain_refusal(map, done, &fail);
 		qda_reply_fail(client, &map->to, &fail);
 	} else {
 		qda_reply(client, &map->to, &(struct qda_outcome){ 0 });
 	}
-	free_map(map);
+	if (!done->err || unknown)
+		free_map(map);
+	else
+		map->state = QDA_MAP_MADE; /* still in the DSP's sight, so still charged */
 }

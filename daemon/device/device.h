@@ -124,7 +124,8 @@ struct qda_device_ops {
 	 * -ENOSPC (address space). */
 	int (*map)(struct qda_device_session *session, struct qda_device_buffer *buffer,
 		   uint32_t key, uint64_t offset, uint64_t size, uint64_t cookie);
-	/* -ENOENT, -EBUSY while an operation on that key is under way. */
+	/* -ENOENT, -EBUSY while an operation on that key is under way. When the DSP refuses, the
+	 * mapping stays, unless the DSP knew of none (result FASTRPC_ENOSUCHMAP). */
 	int (*unmap)(struct qda_device_session *session, uint32_t key, uint64_t cookie);
 
 	/* A call. -EBUSY: ids, slots or message memory are used up; try again after a completion.
