@@ -301,10 +301,16 @@ static int sum_inline(struct qda_call *call, const struct qda_call_request *requ
 	return 0;
 }
 
+/* Remote handles that the call may leave. */
+static unsigned new_handles(const struct qda_call *call)
+{
+	return call->purpose == QDA_CALL_MODULE_OPEN ? 1 : fastrpc_sc_out_handles(call->sc);
+}
+
 static int charge(struct qda_call *call, uint64_t out_bytes, struct qda_fail *fail)
 {
 	struct qda_account *account = &call->client->account;
-	unsigned out_handles = fastrpc_sc_out_handles(call->sc);
+	unsigned out_handles = new_handles(call);
 	int r = qda_charge_init(&call->count, account, QDA_RES_CALLS, 1, fail);
 
 	if (r < 0)

@@ -13,8 +13,7 @@
 #include "core/module.h"
 
 #define PAGE 4096u
-#define WIRE_HANDLE_BIT                                                                            \
-	0x80000000u /* the software DSP and the daemon tell handles from numbers by it */
+#define STATIC_HANDLES 0x100u	/* smaller ones always exist and are never given out */
 
 static int qda_call_deadline_cmp(const struct qda_call *a, const struct qda_call *b)
 {
@@ -173,7 +172,7 @@ size_t qda_call_copy_outs(const struct qda_call *call, uint8_t *to, size_t room)
 
 static bool is_wire_handle(uint64_t number)
 {
-	return number >> 32 == 0 && number & WIRE_HANDLE_BIT;
+	return number >= STATIC_HANDLES && number <= UINT32_MAX;
 }
 
 /* Out handles: remote handles become modules of the session, or are closed when nobody waits for
@@ -188,20 +187,19 @@ static void take_out_handles(struct qda_call *call, const struct qda_device_done
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t number = done->out_handles[i];
 		struct qda_out_handle *out = &invoked->out_handles[i];
-		struct qda_charge one;
 		struct qda_module *module;
 
 		*out = (struct qda_out_handle){ .number = number };
 		if (!call->args[first + i].number || !is_wire_handle(number))
 			continue;
 		out->number = 0;
-		one = qda_charge_split(&call->out_handles, 1);
-		module = call->answered ? NULL : qda_module_adopt(call->session, number, &one);
+		module = call->answered ? NULL
+					: qda_module_adopt(call->session, number,
+							   &call->out_handles);
 		if (module)
 			out->handle = module->handle;
 		else
 			qda_module_drop_wire(call->session, number);
-		qda_charge_deinit(&one);
 	}
 }
 

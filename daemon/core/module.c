@@ -188,7 +188,6 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 {
 	struct qda_session *session = call->session;
 	struct open_out out;
-	struct qda_charge charge;
 	struct qda_module *module;
 	struct qda_fail fail;
 	size_t length;
@@ -208,13 +207,7 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 		qda_reply_fail(call->client, &call->to, &fail);
 		return;
 	}
-	if (qda_charge_init(&charge, &call->client->account, QDA_RES_HANDLES, 1, &fail) < 0) {
-		qda_module_drop_wire(session, out.handle);
-		qda_reply_fail(call->client, &call->to, &fail);
-		return;
-	}
-	module = qda_module_adopt(session, out.handle, &charge);
-	qda_charge_deinit(&charge);
+	module = qda_module_adopt(session, out.handle, &call->out_handles);
 	if (module) {
 		qda_reply(call->client, &call->to, &(struct qda_outcome){ .id = module->handle });
 		return;
