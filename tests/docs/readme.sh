@@ -40,7 +40,7 @@ says() {
 	fi
 }
 
-echo 1..2
+echo 1..3
 client 1 sum "$@"
 says 1 'a client in ten lines adds numbers on the DSP' "$(run "$build/tests/skels" "$dir/sum")" 10
 
@@ -49,3 +49,9 @@ program 2 >"$dir/twice_skel.c"
 	-o "$dir/modules/libtwice_skel.so" "$dir/twice_skel.c"
 client 3 twice "$@"
 says 2 'a skel in five minutes doubles a million bytes' "$(run "$dir/modules" "$dir/twice")" '42 ... 42'
+
+# The configuration that the page shows.
+awk '/^    \[daemon\]/ { inside = 1 } /^[^ ]/ { inside = 0 } inside { print substr($0, 5) }' "$top/README.md" \
+	>"$dir/qdad.conf"
+said=$("$build/daemon/qdad" --check-config --config "$dir/qdad.conf" 2>&1) || said="refused: $said"
+says 3 'the configuration is one that qdad takes' "$(grep -c '^\[' "$dir/qdad.conf") sections $said" '5 sections '
