@@ -195,7 +195,8 @@ static int check_arg(struct qda_decoder *d, uint32_t sc, uint32_t i, const Qda__
 		return check_in_handle(d, i, a);
 	if ((a->kind != QDA_ARG_NUMBER && a->kind != QDA_ARG_MODULE) || a->ref || a->offset ||
 	    a->length)
-		return wrong_arg(d, i, a, "out handles are NUMBER (3) or MODULE (4), the rest zero");
+		return wrong_arg(d, i, a,
+				 "out handles are NUMBER (3) or MODULE (4), the rest zero");
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A broker for tests of the client: a thread that accepts one connection, answers Hello, and then does
- * what the test's script says, right or wrong. What it sends it may send byte by byte.
+ * A broker for tests of the client: a thread that accepts one connection, answers Hello, and then
+ * does what the test's script says, right or wrong. What it sends it may send byte by byte.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libqdaclient against a scripted broker: what goes over the wire, what comes back, and that a broker
- * which lies can neither make it write beyond an output nor leak a descriptor. Threads, asynchronous
- * calls and fork have test_client_async.c.
+ * libqdaclient against a scripted broker: what goes over the wire, what comes back, and that a
+ * broker which lies can neither make it write beyond an output nor leak a descriptor. Threads,
+ * asynchronous calls and fork have test_client_async.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -198,7 +198,9 @@ static void refusals_fill_the_error(void **state)
 	struct qda_client *client;
 	struct qda_module *module;
 
-	status = (struct qda_msg_status){ EDQUOT, 0x8000040d, "too many", "buffers", "uid", 5, 6, 0 };
+	status = (struct qda_msg_status){
+		EDQUOT, 0x8000040d, "too many", "buffers", "uid", 5, 6, 0
+	};
 	fake_start(&fake, refuse_call);
 	client = fake_connect(&fake);
 	module = fake_module(client);
@@ -619,7 +621,8 @@ static void names_that_do_not_fit_are_refused_here(void **state)
 
 static void codes_in_words(void **state)
 {
-	assert_non_null(strstr(qda_strcode(0x80000406), "0x80000406: the library could not be loaded"));
+	assert_non_null(
+		strstr(qda_strcode(0x80000406), "0x80000406: the library could not be loaded"));
 	assert_non_null(strstr(qda_strcode(6), "0x6: "));
 	assert_non_null(strstr(qda_strcode(0x80000594), "different versions"));
 	assert_string_equal(qda_strcode(0x12345678), "unknown code");
