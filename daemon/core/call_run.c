@@ -226,6 +226,8 @@ static void finish_invoke(struct qda_call *call, const struct qda_device_done *d
 static void finish_success(struct qda_call *call, const struct qda_device_done *done,
 			   uint64_t dsp_ns)
 {
+	/* It pays for nothing any more: what ends it may start a call of its own. */
+	qda_charge_deinit(&call->count);
 	switch (call->purpose) {
 	case QDA_CALL_INVOKE:
 		finish_invoke(call, done, dsp_ns);
