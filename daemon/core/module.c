@@ -11,7 +11,8 @@
 
 #include "core/call_internal.h"
 
-#define ERROR_TEXT 480u /* bytes the DSP may say about a failed open */
+#define ERROR_TEXT     480u /* bytes the DSP may say about a failed open */
+#define STATIC_HANDLES 256u /* objects below are there in every PD, and no client's */
 
 struct open_in {
 	uint32_t name_len;
@@ -178,7 +179,7 @@ static void fail_open(struct qda_call *call, uint32_t code)
 	else
 		qda_fail(&fail, EREMOTEIO, "the DSP did not open the module (%#x)", code);
 	for (char *c = fail.text; *c; c++)
-		if ((unsigned char)*c < ' ')
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = ' '; /* a skel may have said anything */
 	fail.aee = code;
 	qda_reply_fail(call->client, &call->to, &fail);
@@ -202,6 +203,12 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 		fail_open(call, out.dlerr);
 		return;
 	}
+	if (out.handle < STATIC_HANDLES) {
+		qda_fail(&fail, EREMOTEIO, "the DSP named its static object %u as the module",
+			 out.handle);
+		qda_reply_fail(call->client, &call->to, &fail);
+		return;
+	}
 	if (session->state != QDA_SESSION_OPEN) { /* the device was quicker than the close */
 		qda_fail(&fail, ECANCELED, "the session was closed while the module opened");
 		qda_reply_fail(call->client, &call->to, &fail);
@@ -219,13 +226,18 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 
 void qda_module_closed(struct qda_call *call, int32_t result)
 {
+	uint32_t code = result;
 	struct qda_fail fail;
+	size_t length;
+	const uint8_t *dlerr = qda_call_out(call, 0, &length);
 
-	if (!result) {
+	if (!code && dlerr)
+		memcpy(&code, dlerr, sizeof(code));
+	if (!code) {
 		qda_reply(call->client, &call->to, &(struct qda_outcome){ 0 });
 		return;
 	}
-	qda_fail(&fail, EREMOTEIO, "the DSP did not close the module (%#x)", (uint32_t)result);
-	fail.aee = result;
+	qda_fail(&fail, EREMOTEIO, "the module's close failed on the DSP (%#x)", code);
+	fail.aee = code;
 	qda_reply_fail(call->client, &call->to, &fail);
 }
