@@ -84,7 +84,7 @@ struct qda_device_arg {
 	struct qda_device_buffer *buffer;	/* BUFFER (NULL when length is 0) */
 	uint64_t offset;			/* BUFFER, KEY; the device checks it again */
 	uint64_t length;
-	uint64_t number;			/* NUMBER; KEY: the key */
+	uint64_t number;	/* NUMBER (out handle: enum fastrpc_out_handle); KEY: the key */
 	uint32_t kind;				/* enum qda_device_arg_kind */
 };
 

@@ -131,8 +131,14 @@ enum fastrpc_arg_kind {
 	FASTRPC_ARG_INLINE = 0,	/* in or out buffer whose bytes travel in the payload */
 	FASTRPC_ARG_BUFFER = 1,	/* in or out buffer that the DSP sees already */
 	FASTRPC_ARG_KEY = 2,	/* in handle: a mapped buffer's key, with a range inside it */
-	FASTRPC_ARG_NUMBER = 3,	/* in handle: a plain number; out handle: filled by the DSP */
+	FASTRPC_ARG_NUMBER = 3,	/* in handle: a plain number; out handle: which kind is wanted */
 };
+
+/*
+ * What the host leaves in the place of an out handle. Firmware writes over it unread; the software
+ * DSP makes a remote handle only where one is wanted, and else passes the skel's number on.
+ */
+enum fastrpc_out_handle { FASTRPC_OUT_NUMBER = 0, FASTRPC_OUT_REMOTE = 1 };
 
 /*
  * One argument, in a private copy of the host's. Order: in buffers, out buffers, in handles, out
@@ -141,7 +147,7 @@ enum fastrpc_arg_kind {
 struct fastrpc_arg {
 	__u64 addr;	/* INLINE: where it stands at the caller (only overlaps are read from it);
 			 * BUFFER: DSP address of the first byte; KEY: DSP address of the whole
-			 * buffer; NUMBER: the number */
+			 * buffer; NUMBER: the number, or enum fastrpc_out_handle */
 	__u64 length;	/* bytes; KEY: length of the range; NUMBER: 0 */
 	__u32 kind;	/* enum fastrpc_arg_kind */
 	__u32 key;	/* KEY: 0..INT_MAX */
@@ -252,7 +258,7 @@ struct fastrpc_dsp_arg {
 	__u32 key;	/* KEY */
 	__u32 offset;	/* KEY */
 	__u32 pad;
-	__u64 number;	/* NUMBER of an in handle; to be set for an out handle */
+	__u64 number;	/* NUMBER: of an in handle; of an out handle enum fastrpc_out_handle */
 };
 
 /*

@@ -103,6 +103,9 @@ int fastrpc_parse(const struct fastrpc_msg *msg, const void *payload, __u64 read
 		args[i] = (struct fastrpc_dsp_arg){ .kind = FASTRPC_ARG_NUMBER };
 		if (i < in_end)
 			err = parse_arg(msg, payload, i, &args[i]);
+		else
+			args[i].number =
+				LOAD_ONCE(((const union payload_arg *)payload)[i].word[0]);
 	}
 	return err;
 }

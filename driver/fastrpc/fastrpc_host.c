@@ -199,7 +199,6 @@ void fastrpc_write_meta(void *payload, __u64 payload_addr, __u32 sc, const struc
 			const struct fastrpc_place *places)
 {
 	const __u32 n = fastrpc_sc_args(sc);
-	const __u32 in_end = n - fastrpc_sc_out_handles(sc);
 	union payload_arg *rargs = payload;
 	struct payload_buf *bufs = (struct payload_buf *)(rargs + n);
 	struct payload_page *pages = (struct payload_page *)(bufs + n);
@@ -208,7 +207,7 @@ void fastrpc_write_meta(void *payload, __u64 payload_addr, __u32 sc, const struc
 	memset(payload, 0, fastrpc_meta_size(sc));
 	for (i = 0; i < n; i++)
 		bufs[i].pgidx = i;
-	for (i = 0; i < in_end; i++) {
+	for (i = 0; i < n; i++) {
 		switch (args[i].kind) {
 		case FASTRPC_ARG_INLINE:
 			write_buffer(&rargs[i], &bufs[i], &pages[i],

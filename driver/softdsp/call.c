@@ -28,7 +28,7 @@ struct invocation {
 	uint64_t value;
 	struct module *lent[MAX_HANDLE_ARGS]; /* modules of in handles, held while the call runs */
 	uint32_t n_lent;
-	uint32_t out[MAX_HANDLE_ARGS]; /* reserved for out handles */
+	uint32_t out[MAX_HANDLE_ARGS]; /* reserved for out handles that are to be remote */
 	uint32_t n_out;
 };
 
@@ -66,6 +66,16 @@ static void place_in_handle(struct invocation *inv, const struct fastrpc_dsp_arg
 	inv->lent[inv->n_lent++] = module;
 }
 
+/* The older entry has no handles: what it leaves are numbers. */
+static bool wants_remote(const struct invocation *inv, uint32_t i)
+{
+	const uint32_t sc = inv->msg->sc;
+	const uint32_t first = fastrpc_sc_args(sc) - fastrpc_sc_out_handles(sc);
+
+	return inv->module->has_handles &&
+	       inv->scratch->args[first + i].number == FASTRPC_OUT_REMOTE;
+}
+
 static int place_handles(struct invocation *inv)
 {
 	const uint32_t sc = inv->msg->sc;
@@ -74,24 +84,26 @@ static int place_handles(struct invocation *inv)
 	for (uint32_t i = ins; i < outs; i++)
 		place_in_handle(inv, &inv->scratch->args[i], &inv->scratch->pra[i]);
 	memset(&inv->scratch->pra[outs], 0, fastrpc_sc_out_handles(sc) * sizeof(remote_arg));
-	if (!inv->module->has_handles)
-		return 0;
-	inv->n_out = fastrpc_sc_out_handles(sc);
+	for (uint32_t i = 0; i < fastrpc_sc_out_handles(sc); i++)
+		inv->n_out += wants_remote(inv, i);
 	return handle_reserve(inv->out, inv->n_out);
 }
 
-/* What the skel left becomes a remote handle of the same module. The older entry has no handles:
- * its numbers go to the host as they are. */
+/* Where a remote handle is wanted, what the skel left becomes one of the same module. */
 static void leave_out_handles(struct invocation *inv, void *payload)
 {
 	const uint32_t sc = inv->msg->sc;
 	const uint32_t n = fastrpc_sc_out_handles(sc);
 	const remote_arg *pra = &inv->scratch->pra[fastrpc_sc_args(sc) - n];
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (inv->n_out)
-			handle_open(inv->out[i], inv->module, pra[i].h64);
-		fastrpc_set_out_handle(payload, sc, i, inv->n_out ? inv->out[i] : pra[i].h64);
+	for (uint32_t i = 0, made = 0; i < n; i++) {
+		uint64_t number = pra[i].h64;
+
+		if (wants_remote(inv, i)) {
+			handle_open(inv->out[made], inv->module, number);
+			number = inv->out[made++];
+		}
+		fastrpc_set_out_handle(payload, sc, i, number);
 	}
 }
 

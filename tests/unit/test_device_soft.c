@@ -433,7 +433,7 @@ static void out_handles_become_remote_handles(void **state)
 	struct qda_device_buffer *buffer = rig_buffer(rig, PAGE, &view);
 	const struct qda_device_arg create[] = {
 		{ .buffer = buffer, .length = 4 },
-		{ .kind = QDA_DEVICE_ARG_NUMBER },
+		{ .kind = QDA_DEVICE_ARG_NUMBER, .number = FASTRPC_OUT_REMOTE },
 	};
 	const struct qda_device_arg add[] = {
 		{ .buffer = buffer, .length = 4 },

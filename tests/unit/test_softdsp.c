@@ -270,14 +270,22 @@ static uint64_t self(struct session *s, uint32_t handle)
 
 static void out_handles_can_be_called_given_and_closed(void **state)
 {
-	struct fastrpc_arg none = { .kind = FASTRPC_ARG_NUMBER };
-	const struct value outs[] = { { .handle = none }, { .handle = none } };
+	struct fastrpc_arg number = { .kind = FASTRPC_ARG_NUMBER, .addr = FASTRPC_OUT_NUMBER };
+	struct fastrpc_arg remote = { .kind = FASTRPC_ARG_NUMBER, .addr = FASTRPC_OUT_REMOTE };
+	const struct value outs[] = { { .handle = remote }, { .handle = remote } };
+	const struct value plain[] = { { .handle = number }, { .handle = remote } };
 	uint64_t derived[2];
 	uint32_t closed = 0;
 	const struct value count[] = { { &closed, 4 } };
 	struct session s;
 	uint32_t handle = open_probe(&s, 1, 1);
 
+	/* Where a number is wanted, the skel's own arrives as it is. */
+	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_DERIVE, 0, 0, 0, 2), plain,
+				      derived), 0);
+	assert_int_equal(derived[0], 0x1122334455661000);
+	assert_true(derived[1] >> 31 == 1);
+	assert_int_equal(session_close_module(&s, derived[1], text), 0);
 	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_DERIVE, 0, 0, 0, 2), outs,
 				      derived), 0);
 	assert_true(derived[0] >> 31 == 1 && derived[1] >> 31 == 1 && derived[0] != derived[1]);
@@ -292,7 +300,7 @@ static void out_handles_can_be_called_given_and_closed(void **state)
 	assert_int_equal(session_close_module(&s, derived[0], text), 0);
 	assert_int_equal(session_call(&s, handle, fastrpc_sc(0, PROBE_CLOSED, 0, 1, 0, 0), count,
 				      NULL), 0);
-	assert_int_equal(closed, 1);
+	assert_int_equal(closed, 2);
 	/* The module lives on in what was derived from it. */
 	assert_int_equal(session_close_module(&s, handle, text), 0);
 	assert_int_equal(self(&s, derived[1]), 0x1122334455661001);
