@@ -54,7 +54,9 @@ static int check_in_handle(const struct fastrpc_arg *arg)
 
 static int check_out_handle(const struct fastrpc_arg *arg)
 {
-	return arg->kind == FASTRPC_ARG_NUMBER && !arg->length ? 0 : -EINVAL;
+	if (arg->kind != FASTRPC_ARG_NUMBER || arg->length)
+		return -EINVAL;
+	return arg->addr <= FASTRPC_OUT_REMOTE ? 0 : -EINVAL;
 }
 
 int fastrpc_check(__u32 sc, const struct fastrpc_arg *args, __u32 n)

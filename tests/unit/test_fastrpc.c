@@ -195,10 +195,23 @@ static void number_has_no_length(void **state)
 	struct fastrpc_arg arg = NUMBER(~0ull);
 
 	assert_int_equal(fastrpc_check(fastrpc_sc(0, 0, 0, 0, 1, 0), &arg, 1), 0);
-	assert_int_equal(fastrpc_check(fastrpc_sc(0, 0, 0, 0, 0, 1), &arg, 1), 0);
 	arg.length = 1;
 	assert_int_equal(fastrpc_check(fastrpc_sc(0, 0, 0, 0, 1, 0), &arg, 1), -EINVAL);
 	assert_int_equal(fastrpc_check(fastrpc_sc(0, 0, 0, 0, 0, 1), &arg, 1), -EINVAL);
+}
+
+static void out_handle_is_a_number_or_a_remote_one(void **state)
+{
+	const __u32 sc = fastrpc_sc(0, 0, 0, 0, 0, 1);
+	struct fastrpc_arg arg = NUMBER(FASTRPC_OUT_NUMBER);
+
+	assert_int_equal(fastrpc_check(sc, &arg, 1), 0);
+	arg.addr = FASTRPC_OUT_REMOTE;
+	assert_int_equal(fastrpc_check(sc, &arg, 1), 0);
+	arg.addr = FASTRPC_OUT_REMOTE + 1;
+	assert_int_equal(fastrpc_check(sc, &arg, 1), -EINVAL);
+	arg.addr = ~0ull;
+	assert_int_equal(fastrpc_check(sc, &arg, 1), -EINVAL);
 }
 
 static void meta_size_is_40_n_and_384(void **state)
@@ -221,18 +234,18 @@ static const struct fastrpc_arg whole_args[] = {
 	{ .kind = FASTRPC_ARG_KEY, .key = 33, .addr = 0x530000000, .offset = 0x1010,
 	  .length = 0x20, .size = 0x8000 },
 	{ .kind = FASTRPC_ARG_NUMBER, .addr = 0xfedcba9876543210 },
-	{ .kind = FASTRPC_ARG_NUMBER, .addr = 0x1111111111111111 },
+	{ .kind = FASTRPC_ARG_NUMBER, .addr = FASTRPC_OUT_REMOTE },
 };
 
 static const __u64 whole_meta[(7 * 40 + 384) / 8] = {
-	/* remote arguments: pv, len; key and offset, len; number, 0 */
+	/* remote arguments: pv, len; key and offset, len; number, 0; out handle */
 	[0] = 0x00401300, [1] = 5,
 	[2] = 0x20000f81, [3] = 0x80,
 	[4] = 0, [5] = 0,
 	[6] = 0x00400300, [7] = 4000,
 	[8] = 0x0000101000000021, [9] = 0x20,
 	[10] = 0xfedcba9876543210, [11] = 0,
-	[12] = 0, [13] = 0,
+	[12] = 1, [13] = 0,
 	/* invoke buffers: number of pages below, index of the first above */
 	[14] = 0x0000000000000001,
 	[15] = 0x0000000100000001,
@@ -417,6 +430,7 @@ int main(void)
 		cmocka_unit_test(key_range_may_not_leave_its_buffer),
 		cmocka_unit_test(key_is_at_most_int_max),
 		cmocka_unit_test(number_has_no_length),
+		cmocka_unit_test(out_handle_is_a_number_or_a_remote_one),
 		cmocka_unit_test(meta_size_is_40_n_and_384),
 		cmocka_unit_test(metadata_is_byte_for_byte_that_of_the_wire),
 		cmocka_unit_test(page_entry_spans_what_the_argument_touches),
