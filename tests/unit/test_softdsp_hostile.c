@@ -149,8 +149,9 @@ static void a_skel_that_spins_runs_out_of_time(void **state)
 	session_wait_end(&s);
 	host_wait(&host, SOFTDSP_EXIT, &line);
 	assert_int_equal(line.record.exit.signal, SIGXCPU);
-	assert_string_equal(line_text(&line), "SIGXCPU (its 1 s of CPU time are used up) in method 15 "
-					      "of libsoftdsp_probe_skel.so");
+	assert_string_equal(line_text(&line),
+			    "SIGXCPU (its 1 s of CPU time are used up) in method 15 of "
+			    "libsoftdsp_probe_skel.so");
 	session_close(&s);
 	assert_serves(1, 1);
 }
@@ -469,23 +470,25 @@ static void an_open_that_lies_about_its_lengths_is_refused(void **state)
 
 static void handles_run_out_at_4096_and_come_back(void **state)
 {
-	const struct value outs[15] = { 0 };
-	struct value numbers[15];
-	uint64_t got[15];
-	uint32_t n = 0, retval = 0;
+	struct value outs[15] = { 0 };
+	uint64_t got[15], last[15];
+	uint32_t n = 0;
 	const uint32_t sc = fastrpc_sc(0, PROBE_DERIVE, 0, 0, 0, 15);
 	struct session s;
 	uint32_t handle = open_probe(&s, 1, 1);
 
-	memcpy(numbers, outs, sizeof(outs));
 	for (unsigned i = 0; i < 15; i++)
-		numbers[i].handle.kind = FASTRPC_ARG_NUMBER;
-	while (!(retval = session_call(&s, handle, sc, numbers, got)))
-		n += 15;
-	assert_int_equal(retval, FASTRPC_ENOMEMORY);
-	assert_int_equal(n, 4095);
-	assert_int_equal(session_close_module(&s, got[14], text), FASTRPC_EINVHANDLE);
+		outs[i].handle = (struct fastrpc_arg){ .kind = FASTRPC_ARG_NUMBER,
+						       .addr = FASTRPC_OUT_REMOTE };
+	for (; n < 4095; n += 15)
+		assert_int_equal(session_call(&s, handle, sc, outs, last), 0);
+	assert_int_equal(session_call(&s, handle, sc, outs, got), FASTRPC_ENOMEMORY);
 	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 8), 8);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(session_close_module(&s, last[i], text), 0);
+	assert_int_equal(session_call(&s, handle, sc, outs, got), 0);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(session_close_module(&s, last[i], text), FASTRPC_EINVHANDLE);
 	session_close(&s);
 }
 
@@ -501,7 +504,8 @@ static void opens_calls_and_closes_race_safely(void **state)
 
 	session_open(&s, &host, 1, 1);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct value values[] = { { in, 8 }, { (void *)URI, sizeof(URI) }, { out, 8 }, { text } };
+		struct value values[] = { { in, 8 }, { (void *)URI, sizeof(URI) }, { out, 8 },
+					  { text } };
 		const struct value call[] = { { &number, 4 } };
 
 		for (uint32_t i = 0; i < N; i++)
@@ -515,7 +519,8 @@ static void opens_calls_and_closes_race_safely(void **state)
 			assert_int_equal(out[slot][1], 0);
 		}
 		for (uint32_t i = 0; i < N / 2; i++) {
-			const struct value close[] = { { close_in[i], 8 }, { &dlerr, 4 }, { text } };
+			const struct value close[] = { { close_in[i], 8 }, { &dlerr, 4 },
+						       { text } };
 
 			close_in[i][0] = out[i][0];
 			close_in[i][1] = 0;
