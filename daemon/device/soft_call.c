@@ -107,6 +107,7 @@ static int put_key(struct soft_call *call, const struct qda_device_arg *arg, str
 		.addr = soft_addr(call->wait.session->bank, key->addr),
 		.offset = (uint32_t)arg->offset,
 		.length = arg->length,
+		.size = (uint32_t)key->size,
 	};
 	return 0;
 }
