@@ -35,9 +35,12 @@ static void retire(struct qda_call *call)
 	call->has_deadline = false;
 }
 
+/* The room reserved for the answer is given back before it: the front accounts what it cannot send
+ * at once. */
 static void answer_fail(struct qda_call *call, const struct qda_fail *fail)
 {
 	retire(call);
+	qda_charge_deinit(&call->out_bytes);
 	qda_reply_fail(call->client, &call->to, fail);
 }
 
@@ -218,8 +221,6 @@ static void finish_invoke(struct qda_call *call, const struct qda_device_done *d
 	if (call->answered)
 		return;
 	retire(call);
-	/* The reservation is the front's from here: it accounts what it cannot send at once. */
-	qda_charge_deinit(&call->out_bytes);
 	qda_reply(call->client, &call->to, &(struct qda_outcome){ .invoked = &invoked });
 }
 
@@ -228,6 +229,8 @@ static void finish_success(struct qda_call *call, const struct qda_device_done *
 {
 	/* It pays for nothing any more: what ends it may start a call of its own. */
 	qda_charge_deinit(&call->count);
+	/* The reservation is the front's: it accounts what it cannot send at once. */
+	qda_charge_deinit(&call->out_bytes);
 	switch (call->purpose) {
 	case QDA_CALL_INVOKE:
 		finish_invoke(call, done, dsp_ns);
