@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Connections: one request a round of the loop, replies at once or in order when there is room.
+ * Connections: few requests a round of the loop, replies at once or in order when there is room.
  */
 #include "front/conn.h"
 
@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#define RECEIVE_BATCH 8		/* messages of one client a round, so that others get their turn */
 
 /* A message that waits for room in the socket. */
 struct qda_out_packet {
@@ -187,24 +189,35 @@ static void flush(struct qda_conn *conn)
 	uv_poll_start(&conn->poll, UV_READABLE, on_event);
 }
 
-static void receive(struct qda_conn *conn)
+/* One message. False: there is none, or the connection is gone. */
+static bool receive(struct qda_conn *conn)
 {
 	struct qda_front *front = conn->front;
 	struct qda_packet packet;
 	int r = qda_packet_recv(conn->fd, front->rx, sizeof(front->rx), MSG_DONTWAIT, &packet);
 
 	if (r == -EAGAIN)
-		return;
+		return false;
 	if (r > 0 || (r == -EMSGSIZE && packet.n)) {
 		if (r < 0)
 			packet.n_fds = QDA_FDS_MAX + 1; /* told to dispatch: closed already */
 		r = qda_dispatch_request(conn, &packet);
 		if (r == 0)
-			return;
+			return true;
 	}
 	if (r < 0)
 		front->n_dropped++;
 	qda_conn_close(conn);
+	return false;
+}
+
+/* A client that keeps several calls on their way likely has more to say: looking again is cheaper
+ * than another round of the loop. One that waits for each answer is not asked in vain. */
+static void receive_some(struct qda_conn *conn)
+{
+	for (int i = 0; i < RECEIVE_BATCH && receive(conn); i++)
+		if (conn->client->calls_now < 2 || conn->doomed || !TAILQ_EMPTY(&conn->out))
+			return;
 }
 
 static void on_event(uv_poll_t *poll, int status, int events)
@@ -216,5 +229,5 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	else if (events & UV_WRITABLE)
 		flush(conn);
 	else
-		receive(conn);
+		receive_some(conn);
 }
