@@ -30,8 +30,8 @@ if [ $install = no ] || ! command -v apt-get >/dev/null; then
 fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
-	sudo="sudo"
-	[ -t 0 ] || sudo="sudo -n"
+	sudo=sudo
+	[ -t 0 ] || sudo="sudo -n" # nobody is there to type a password
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

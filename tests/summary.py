@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-CASE = re.compile(r'(not )?ok\b\s*\d*\s*-?\s*(.*)')
+CASE = re.compile(r'(not )?ok\s+\d+\b\s*-?\s*(.*)')
 PLAN = re.compile(r'1\.\.(\d+)')
 
 
