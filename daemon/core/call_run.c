@@ -307,13 +307,18 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
 	qda_domain_pump(domain);
 }
 
-/* Answer now; what runs stays, abandoned, until the DSP lets go. */
+/* Answer now; what runs stays, abandoned, until the DSP lets go. What waited behind a queued call may
+ * go. */
 static void give_up(struct qda_call *call, const struct qda_fail *fail)
 {
-	if (call->state == QDA_CALL_RUNNING)
+	struct qda_domain *domain = call->session->domain;
+
+	if (call->state == QDA_CALL_RUNNING) {
 		answer_fail(call, fail);
-	else
-		qda_call_drop(call, fail);
+		return;
+	}
+	qda_call_drop(call, fail);
+	qda_domain_pump(domain);
 }
 
 void qda_call_expire(struct qda_call *call)
