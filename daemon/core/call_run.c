@@ -304,7 +304,6 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
 	qda_session_update_ready(session);
 	if (!doomed)
 		qda_call_free(call);
-	qda_domain_pump(domain);
 }
 
 /* Answer now; what runs stays, abandoned, until the DSP lets go. What waited behind a queued call may

@@ -77,28 +77,27 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, st
 	return domain;
 }
 
+/* Goes round the ready sessions, one call each, until none of them can go. One that the device, or
+ * its own staging, has no room for is asked again when anything has ended. */
 void qda_domain_pump(struct qda_domain *domain)
 {
-	struct qda_session *session;
+	struct qda_session *session, *refused = NULL;
 
 	if (domain->pumping)
 		return; /* a call that ended in here made room: the loop sees it */
 	domain->pumping = true;
 	while (domain->state == QDA_DEVICE_UP && domain->in_flight < domain->in_flight_max &&
-	       (session = TAILQ_FIRST(&domain->ready))) {
+	       (session = TAILQ_FIRST(&domain->ready)) && session != refused) {
 		int r;
 
 		TAILQ_REMOVE(&domain->ready, session, ready_link);
 		session->ready = false;
 		r = qda_call_submit(TAILQ_FIRST(&session->queue));
-		if (r != -EBUSY) {
-			qda_session_update_ready(session);
-		} else if (!session->in_flight) {
-			/* The device is full of others' calls; one of theirs will end. */
-			TAILQ_INSERT_HEAD(&domain->ready, session, ready_link);
-			session->ready = true;
-			break;
-		} /* else it waits for an end of its own */
+		qda_session_update_ready(session);
+		if (r != -EBUSY)
+			refused = NULL;
+		else if (!refused)
+			refused = session;
 	}
 	domain->pumping = false;
 }
@@ -130,6 +129,7 @@ static void on_done(void *owner, uint64_t cookie, const struct qda_device_done *
 	case QDA_PENDING_SESSION:
 		break;
 	}
+	qda_domain_pump(domain);
 }
 
 static struct qda_session *find_session(struct qda_domain *domain, uint64_t cookie)
