@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 
 struct peer *peer_try_connect(const char *socket_path)
 {
+	const struct timeval patience = { PATIENCE_MS / 1000, 0 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct peer *p = calloc(1, sizeof(*p));
 
@@ -25,6 +27,7 @@ struct peer *peer_try_connect(const char *socket_path)
 		return NULL;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	p->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	setsockopt(p->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (p->fd < 0 || connect(p->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return peer_free(p);
 	return p;
