@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int take_buffer(void *data, const struct qda_delivery *in, struct qda_error *err)
@@ -58,10 +59,22 @@ static void give_back(struct qda_buffer *b)
 		(void)qda_request(b->client, &request, NULL, 0, NULL, NULL, NULL);
 }
 
+/* How much is behind a descriptor. Files say so themselves; a dma-buf only says where its end is.
+ * An imported descriptor shares its position with the program's own, so files are not to be sought
+ * in. */
+static off_t real_size(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	return S_ISREG(st.st_mode) ? st.st_size : lseek(fd, 0, SEEK_END);
+}
+
 /* Memory behind a descriptor, if it is there: touching what is beyond its end would kill us. */
 static int map_buffer(struct qda_buffer *b, int prot)
 {
-	off_t end = lseek(b->fd, 0, SEEK_END);
+	off_t end = real_size(b->fd);
 	void *data;
 
 	if (end < 0 || (uint64_t)end < b->size)

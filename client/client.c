@@ -109,8 +109,9 @@ static int init_fork_page(struct qda_client *c)
 		c->alive = NULL;
 		return -errno;
 	}
-	if (madvise(c->alive, PAGE, MADV_WIPEONFORK) < 0)
-		c->pid = getpid(); /* emulators do not know it */
+	/* An emulator may take any advice and follow none: one that takes -1 is not believed. */
+	if (madvise(c->alive, PAGE, -1) == 0 || madvise(c->alive, PAGE, MADV_WIPEONFORK) < 0)
+		c->pid = getpid();
 	*c->alive = 1;
 	return 0;
 }
