@@ -199,6 +199,7 @@ void assert_failure(const struct guest *g, uint64_t serial, int code)
 /* A refusal says why and is not answered besides. */
 static uint64_t asked(struct guest *g, int r)
 {
+	g->answers[g->serial].accepted = r == 0;
 	if (r == 0)
 		return g->serial;
 	assert_int_equal(r, -g->scene->fail.code);

@@ -31,7 +31,7 @@ struct scene {
 
 /* What became of a request. */
 struct answer {
-	bool given;
+	bool accepted, given;
 	unsigned order;		/* among the answers of its guest, from 1 */
 	int code;
 	uint32_t aee;
