@@ -269,6 +269,11 @@ void session_close(struct session *s)
 	session_drop(s);
 }
 
+void session_send_record(struct session *s, const struct softdsp_record *record, size_t n, int fd)
+{
+	send_to(s->fd, record, n, fd);
+}
+
 void session_map(struct session *s, uint32_t kind, int fd, uint32_t addr, uint64_t size,
 		 uint32_t flags)
 {
@@ -287,7 +292,7 @@ static void describe(uint32_t sc, const struct value *values, struct fastrpc_arg
 	for (uint32_t i = 0; i < fastrpc_sc_args(sc); i++) {
 		args[i] = (struct fastrpc_arg){ .addr = (i + 1) * 0x100000ull,
 						.length = values[i].length };
-		if (i >= fastrpc_sc_bufs(sc))
+		if (i >= fastrpc_sc_bufs(sc) || values[i].handle.kind == FASTRPC_ARG_BUFFER)
 			args[i] = values[i].handle;
 	}
 }
@@ -316,10 +321,12 @@ void session_send(struct session *s, uint32_t slot, uint32_t handle, uint32_t sc
 	if (fastrpc_sc_args(sc)) {
 		describe(sc, values, args);
 		plan(sc, args, places, &size);
-		memset(payload, 0xa5, SLOT_SIZE);
+		memset(payload, 0xa5, size);
 		fastrpc_write_meta(payload, at, sc, args, places);
 		for (uint32_t i = 0; i < fastrpc_sc_in(sc); i++)
-			memcpy(payload + places[i].offset, values[i].bytes, values[i].length);
+			if (places[i].length)
+				memcpy(payload + places[i].offset, values[i].bytes,
+				       places[i].length);
 	}
 	fastrpc_request(&msg, s->client, 1, fastrpc_ctx(++s->host->generation, slot + 1, 1), handle,
 			sc, size ? at : 0, size);
@@ -361,7 +368,8 @@ void session_collect(struct session *s, uint32_t slot, uint32_t sc, const struct
 	describe(sc, values, args);
 	plan(sc, args, places, &size);
 	for (uint32_t i = fastrpc_sc_in(sc); i < fastrpc_sc_bufs(sc); i++)
-		memcpy(values[i].bytes, payload + places[i].offset, values[i].length);
+		if (places[i].length)
+			memcpy(values[i].bytes, payload + places[i].offset, places[i].length);
 	for (uint32_t i = 0; i < fastrpc_sc_out_handles(sc); i++)
 		handles[i] = fastrpc_out_handle(payload, sc, i);
 }
@@ -421,4 +429,18 @@ unsigned count_fds(pid_t pid)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+pid_t host_only_pd(const struct host *host)
+{
+	char path[64];
+	int pid = 0, other = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", host->pid, host->pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d %d", &pid, &other), 1);
+	fclose(file);
+	return pid;
 }

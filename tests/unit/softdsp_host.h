@@ -53,11 +53,11 @@ struct session {
 	unsigned n_logs;
 };
 
-/* One argument of call(): bytes that travel inline, or a handle. */
+/* One argument of a call: bytes that travel inline, or a buffer or handle as it is. */
 struct value {
 	void *bytes;
 	uint32_t length;
-	struct fastrpc_arg handle; /* used when `bytes` is NULL and `length` 0 */
+	struct fastrpc_arg handle; /* of a handle, and of a buffer when its kind is BUFFER */
 };
 
 int memory_new(size_t size, int seals);
@@ -82,6 +82,7 @@ void session_drop(struct session *s);
 /* RELEASE and drop. */
 void session_close(struct session *s);
 
+void session_send_record(struct session *s, const struct softdsp_record *record, size_t n, int fd);
 void session_map(struct session *s, uint32_t kind, int fd, uint32_t addr, uint64_t size,
 		 uint32_t flags);
 
@@ -105,3 +106,6 @@ uint32_t session_close_module(struct session *s, uint32_t handle, char *text);
 void session_wait_end(struct session *s);
 
 unsigned count_fds(pid_t pid);
+
+/* The only child of the DSP. */
+pid_t host_only_pd(const struct host *host);

@@ -300,9 +300,11 @@ static void only_sealed_memory_is_mapped(void **state)
 		uint8_t page[4096];
 		uint32_t sc;
 
-		/* On control: a call that lies in it is refused. */
+		/* On control: a call that lies in it is refused, well-made as it is. */
 		host_send_record(&host, &record, SOFTDSP_SIZE(map), fds[i]);
 		fastrpc_ctl_write(page, 1ull << 32 | 0x600000, &ctl, &sc, &place);
+		if (i < 3)
+			assert_int_equal(pwrite(fds[i], page, 4096, 0), 4096);
 		fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | 0x600000,
 				4096);
 		assert_int_equal(call_control(&msg), FASTRPC_EBADPARM);
@@ -366,10 +368,13 @@ static void maps_beyond_the_bank_are_refused(void **state)
 	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
 	assert_int_equal(s.n_logs, n);
 	for (unsigned i = 0; i < n; i++) {
-		session_map(&s, SOFTDSP_MAP, fd, maps[i].addr, maps[i].size, maps[i].flags);
-		session_map(&s, SOFTDSP_UNMAP, -1, maps[i].addr, maps[i].size, 0);
+		struct softdsp_record record = { .kind = SOFTDSP_MAP, .map = maps[i] };
+
+		record.map.maps = ++s.maps;
+		session_send_record(&s, &record, SOFTDSP_SIZE(map), fd);
 	}
 	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	assert_int_equal(s.n_logs, 2 * n);
 	close(fd);
 	session_close(&s);
 }
@@ -396,6 +401,55 @@ static void maps_counted_wrongly_end_that_pd_only(void **state)
 	}
 	assert_int_equal(call_with(&other, in_other, PROBE_RETURN, 3), 3);
 	session_close(&other);
+}
+
+static void a_call_whose_payload_is_gone_is_refused(void **state)
+{
+	uint32_t retval;
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1), number = 1;
+	const struct value values[] = { { &number, 4 } };
+	const uint32_t sc = fastrpc_sc(0, PROBE_RETURN, 1, 0, 0, 0);
+
+	session_map(&s, SOFTDSP_UNMAP, -1, MESSAGES_AT, MESSAGES_SIZE, 0);
+	session_send(&s, 0, handle, sc, values);
+	session_receive(&s, &retval);
+	assert_int_equal(retval, FASTRPC_EBADPARM);
+	session_map(&s, SOFTDSP_MAP, s.memory_fd, MESSAGES_AT, MESSAGES_SIZE, 0);
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	session_close(&s);
+}
+
+static void a_call_for_another_bank_is_refused(void **state)
+{
+	struct session s;
+	uint32_t handle = open_probe(&s, 1, 1);
+
+	s.bank = 2;
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), FASTRPC_EBADPARM);
+	s.bank = 1;
+	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 1), 1);
+	session_close(&s);
+}
+
+static void control_maps_come_and_go(void **state)
+{
+	const struct softdsp_map map = { .addr = 0x600000, .size = 4096 };
+	const int fd = memory_new(4096, F_SEAL_SHRINK);
+	unsigned before;
+
+	assert_serves(1, 1);
+	before = count_fds(host.pid);
+	for (unsigned i = 0; i < 100; i++) {
+		struct softdsp_record record = { .kind = SOFTDSP_MAP, .bank = 1, .map = map };
+
+		host_send_record(&host, &record, SOFTDSP_SIZE(map), fd);
+		record.kind = SOFTDSP_UNMAP;
+		host_send_record(&host, &record, SOFTDSP_SIZE(map), -1);
+	}
+	assert_serves(1, 1);
+	assert_int_equal(count_fds(host.pid), before);
+	close(fd);
 }
 
 /* Descriptors of a good call, each word wrong in its turn; and the message's own fields. */
@@ -597,6 +651,50 @@ static void a_host_that_does_not_read_stops_itself_only(void **state)
 	assert_serves(1, 1);
 }
 
+/* Its main thread stopped, the PD answers no order: 64 wait, the rest is refused, nobody else is
+ * held up, and its release ends it all. */
+static void a_pd_that_does_not_answer_holds_up_nobody(void **state)
+{
+	struct softdsp_record record = { .kind = SOFTDSP_CALL };
+	struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_UNMAP, .client_id = 1 };
+	unsigned refused = 0, dropped = 0, released = 0;
+	struct fastrpc_place place;
+	struct fastrpc_msg msg;
+	struct fastrpc_rsp rsp;
+	struct session s;
+	struct line line;
+	uint32_t sc;
+
+	session_open(&s, &host, 1, 1);
+	assert_int_equal(kill(host_only_pd(&host), SIGSTOP), 0);
+	fastrpc_ctl_write(host.page[1], 1ull << 32 | PAGE_AT, &ctl, &sc, &place);
+	fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | PAGE_AT, 4096);
+	memcpy(record.call.msg, &msg, sizeof(msg));
+	for (unsigned i = 0; i < 70; i++)
+		host_send_record(&host, &record, SOFTDSP_SIZE(call), -1);
+	for (; refused < 6; refused++) {
+		host_wait(&host, SOFTDSP_RESPONSE, &line);
+		memcpy(&rsp, line.record.rsp, sizeof(rsp));
+		assert_int_equal((uint32_t)rsp.retval, FASTRPC_ENOMEMORY);
+	}
+	assert_serves(2, 2);
+	ctl.method = FASTRPC_PROCESS_RELEASE;
+	fastrpc_ctl_write(host.page[1], 1ull << 32 | PAGE_AT, &ctl, &sc, &place);
+	fastrpc_request(&msg, 0, 1, fastrpc_ctx(2, 1, 0), 1, sc, 1ull << 32 | PAGE_AT, 4096);
+	memcpy(record.call.msg, &msg, sizeof(msg));
+	host_send_record(&host, &record, SOFTDSP_SIZE(call), -1);
+	while (!released) {
+		host_wait(&host, SOFTDSP_RESPONSE, &line);
+		memcpy(&rsp, line.record.rsp, sizeof(rsp));
+		released = rsp.ctx == msg.ctx;
+		dropped += !released;
+		assert_int_equal((uint32_t)rsp.retval, released ? 0 : FASTRPC_EBADSTATE);
+	}
+	assert_int_equal(dropped, 64);
+	session_drop(&s);
+	assert_serves(1, 1);
+}
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -694,6 +792,9 @@ int main(void)
 		T(only_sealed_memory_is_mapped),
 		T(maps_beyond_the_bank_are_refused),
 		T(maps_counted_wrongly_end_that_pd_only),
+		T(a_call_whose_payload_is_gone_is_refused),
+		T(a_call_for_another_bank_is_refused),
+		T(control_maps_come_and_go),
 		T(forged_calls_are_refused),
 		T(an_open_that_lies_about_its_lengths_is_refused),
 		T(handles_run_out_at_4096_and_come_back),
@@ -701,6 +802,7 @@ int main(void)
 		T_WITH(directories_of_a_refused_session_are_not_the_next_ones, with_dirs),
 		T(a_session_whose_host_end_closes_ends),
 		T(a_host_that_does_not_read_stops_itself_only),
+		T(a_pd_that_does_not_answer_holds_up_nobody),
 		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
 		cmocka_unit_test(wrong_options_are_refused),
 	};
