@@ -232,8 +232,5 @@ int soft_channel_read(int fd, union soft_buffer *buffer, int *fds, unsigned *n_f
 	if (n < 0)
 		return -errno;
 	take_fds(&message, fds, n_fds);
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-		while (*n_fds)
-			close(fds[--*n_fds]);
 	return message.msg_flags & MSG_TRUNC ? -EBADMSG : (int)n;
 }

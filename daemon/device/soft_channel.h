@@ -94,7 +94,7 @@ int soft_batch_read(struct soft_batch *batch, int fd);
 /* Size of record i; -EBADMSG when it was cut or carried descriptors. */
 int soft_batch_size(const struct soft_batch *batch, int i);
 
-/* Read one record and the descriptors with it (at most SOFT_FDS_MAX, CLOEXEC, the caller's; none at
- * all when there were more, or when this process may open no more). Its size, 0 at the end of file,
- * -EAGAIN, or -EBADMSG when it was cut; then no descriptor is left open. */
+/* Read one record and the descriptors with it (CLOEXEC, the caller's; at most SOFT_FDS_MAX, and
+ * fewer than were sent when this process may open no more). Its size, 0 at the end of file,
+ * -EAGAIN, or -EBADMSG when it was cut. */
 int soft_channel_read(int fd, union soft_buffer *buffer, int *fds, unsigned *n_fds);

@@ -16,7 +16,7 @@ static struct qda_device_session *find_client(struct soft *soft, int32_t client)
 	struct qda_device_session *session;
 
 	TAILQ_FOREACH(session, &soft->sessions, link)
-		if (session->client == client && session->bank)
+		if (session->client == client)
 			return session;
 	return NULL;
 }

@@ -154,7 +154,15 @@ static void after_a_refusal_it_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
 
+	const struct softdsp_record record = { .kind = SOFTDSP_RESPONSE };
+
 	another_record_before_hello_is_refused(state);
+	dsp_hang_up(&f->dsp);
+	dsp_accept(&f->dsp);
+	/* The same fault again is told again: it was on its way up in between. */
+	assert_int_equal(f->rig.state, QDA_DEVICE_STARTING);
+	dsp_send(f->dsp.control, &record, SOFTDSP_SIZE(rsp), NULL, 0);
+	rig_wait_state(&f->rig, QDA_DEVICE_DOWN);
 	dsp_hang_up(&f->dsp);
 	dsp_accept(&f->dsp);
 	dsp_hello(&f->dsp, 255, false);
@@ -320,6 +328,35 @@ static void an_exit_before_the_answer_to_create_is_kept(void **state)
 	dsp_end_pd(&f->dsp, &pd);
 }
 
+static void opens_without_an_id_wait_for_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct qda_device_open open = { .session_cookie = 1 };
+	struct qda_device_session *sessions[20];
+	uint64_t ctx[20];
+
+	dsp_listen(&f->dsp);
+	dsp_accept(&f->dsp);
+	dsp_hello(&f->dsp, 20, false);
+	rig_wait_state(&f->rig, QDA_DEVICE_UP);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(rig_open(&f->rig, &open, 100 + i, &sessions[i]), 0);
+		close(dsp_expect(&f->dsp, f->dsp.control, SOFTDSP_MAP, SOFTDSP_SIZE(map)).fd);
+		if (i < 16)
+			ctx[i] = dsp_expect(&f->dsp, f->dsp.control, SOFTDSP_CALL,
+					    SOFTDSP_SIZE(call)).msg.ctx;
+	}
+	dsp_expect_nothing(&f->dsp, f->dsp.control);
+	for (unsigned i = 0; i < 20; i++) {
+		dsp_respond(f->dsp.control, ctx[i], 1);
+		assert_int_equal(rig_wait(&f->rig, 100 + i).err, -EREMOTEIO);
+		dsp_expect(&f->dsp, f->dsp.control, SOFTDSP_UNMAP, SOFTDSP_SIZE(map));
+		if (i < 4)
+			ctx[16 + i] = dsp_expect(&f->dsp, f->dsp.control, SOFTDSP_CALL,
+						 SOFTDSP_SIZE(call)).msg.ctx;
+	}
+}
+
 static void directories_go_before_create(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +444,27 @@ static void a_refused_release_keeps_its_bank(void **state)
 	assert_int_equal(banks, 1u << 2 | 1u << 3);
 }
 
+static void a_release_of_a_pd_that_is_gone_frees_its_bank(void **state)
+{
+	struct fixture *f = *state;
+	char name[FASTRPC_CTL_NAME];
+	struct fastrpc_place rsp;
+	struct fastrpc_ctl ctl;
+	struct dsp_got got;
+	struct dsp_pd pd;
+
+	for (unsigned i = 0; i < 2 * DSP_BANKS; i++) {
+		dsp_pd(&f->dsp, &pd, 1);
+		assert_int_equal(pd.bank, i % DSP_BANKS + 1);
+		rig_close(&f->rig, pd.session, 2);
+		got = dsp_expect_ctl(&f->dsp, &pd, FASTRPC_PROCESS_RELEASE, &ctl, name, &rsp);
+		dsp_respond(f->dsp.control, got.msg.ctx, (int32_t)FASTRPC_EBADSTATE);
+		assert_int_equal(rig_wait(&f->rig, 2).err, 0);
+		dsp_expect(&f->dsp, f->dsp.control, SOFTDSP_UNMAP, SOFTDSP_SIZE(map));
+		dsp_drop_pd(&pd);
+	}
+}
+
 static void a_late_answer_to_a_map_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -427,6 +485,8 @@ static void a_late_answer_to_a_map_is_dropped(void **state)
 	assert_int_equal(ctl.mem_len, PAGE);
 	rig_close(&f->rig, pd.session, 2);
 	release = dsp_expect_ctl(&f->dsp, &pd, FASTRPC_PROCESS_RELEASE, &ctl, name, &rsp);
+	/* The DSP may still read the one while it gets the other. */
+	assert_true(release.msg.addr != map.msg.addr);
 	for (uint32_t key = 0; key < 3; key++)
 		assert_int_equal(rig_wait(&f->rig, 10 + key).err, -ECANCELED);
 	dsp_respond(f->dsp.control, map.msg.ctx, 0);
@@ -629,9 +689,11 @@ int main(void)
 		TEST(descriptors_with_other_records_are_closed),
 		TEST(a_close_during_create_waits_for_its_answer),
 		TEST(an_exit_before_the_answer_to_create_is_kept),
+		ALONE(opens_without_an_id_wait_for_one),
 		ALONE(directories_go_before_create),
 		TEST(a_release_without_answer_keeps_its_bank_only),
 		TEST(a_refused_release_keeps_its_bank),
+		TEST(a_release_of_a_pd_that_is_gone_frees_its_bank),
 		TEST(a_late_answer_to_a_map_is_dropped),
 		TEST(a_map_answers_with_the_dsp_s_address),
 		TEST(a_dsp_that_goes_ends_everything_on_it),

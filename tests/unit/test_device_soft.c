@@ -562,6 +562,18 @@ static void a_key_names_a_window_of_a_buffer(void **state)
 	assert_int_equal(found.offset, 100);
 	assert_int_equal(found.size, 2 * PAGE);
 	assert_true(found.fnv == qda_args_fnv(QDA_ARGS_FNV_START, bytes + PAGE + 100, length));
+	for (unsigned i = 0; i < 3; i++) {
+		static const struct { uint64_t offset, length; } bad[] = {
+			{ 2 * PAGE, 1 }, { 1, 2 * PAGE }, { UINT64_MAX, 2 },
+		};
+		const struct qda_device_arg outside = { .kind = QDA_DEVICE_ARG_KEY, .number = 7,
+							.offset = bad[i].offset,
+							.length = bad[i].length };
+		const struct qda_device_call call =
+			call_of(handle, fastrpc_sc(0, QDA_ARGS_KEY_SUM, 0, 0, 1, 0), &outside);
+
+		assert_int_equal(rig_submit(rig, session, &call, 3), -EINVAL);
+	}
 	assert_int_equal(rig_unmap(rig, session, 7, 4), 0);
 	assert_int_equal(rig_unmap(rig, session, 7, 5), -EBUSY);
 	assert_int_equal(rig_wait(rig, 4).err, 0);
@@ -639,6 +651,7 @@ static void imports_are_checked(void **state)
 	int fixed = memory(2 * PAGE, F_SEAL_SHRINK | F_SEAL_WRITE);
 	int read_only = reopen(good, O_RDONLY), write_only = reopen(good, O_WRONLY);
 	int path = reopen(good, O_PATH), null = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	int huge = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
 	int file = open(module_dirs[0], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), pipes[2];
 	const struct {
 		int fd;
@@ -657,9 +670,13 @@ static void imports_are_checked(void **state)
 		{ path, PAGE, true, -EINVAL },	      { null, PAGE, false, -EINVAL },
 		{ file, PAGE, true, -EINVAL },	      { pipes[0], PAGE, true, -EINVAL },
 		{ -1, PAGE, true, -EINVAL },	      { 1 << 20, PAGE, true, -EINVAL },
+		{ huge, 2u << 20, false, -EINVAL },
 	};
 
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	if (huge >= 0)	/* the kernel may have none; then it is one more bad descriptor */
+		assert_int_equal(ftruncate(huge, 2 << 20) | fcntl(huge, F_ADD_SEALS, F_SEAL_SHRINK),
+				 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int fd = cases[i].fd, r;
 		struct qda_device_buffer *buffer;
@@ -671,6 +688,8 @@ static void imports_are_checked(void **state)
 		if (!r)
 			rig->ops->buffer_release(buffer);
 	}
+	if (huge >= 0)
+		close(huge);
 	close(good);
 	close(loose);
 	close(fixed);
