@@ -159,20 +159,12 @@ static int allow_some(scmp_filter_ctx filter)
 	return err;
 }
 
-/* Newer machines lack the older of the calls. */
-static int allow_call(scmp_filter_ctx filter, int call)
-{
-	const int err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0);
-
-	return err == -EDOM ? 0 : err;
-}
-
 static int load_filter(scmp_filter_ctx filter)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && !err; i++)
-		err = allow_call(filter, allowed[i]);
+		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (!err && allow_some(filter))
 		err = -EINVAL;
 	if (!err)
