@@ -254,21 +254,24 @@ static int make_core(struct qdad *q)
 	return qda_core_new(&core, &q->core);
 }
 
-/* qda-softdsp stands beside this program in a build tree's sister folder, or where it was
- * installed. */
+/* qda-softdsp stands beside this program where both are installed, else in a build tree's sister
+ * folder. */
 static const char *find_softdsp(char *path, size_t size)
 {
+	static const char *const places[] = { "qda-softdsp", "../driver/softdsp/qda-softdsp" };
 	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
+	char *name;
 
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		snprintf(slash, size - (slash - path), "/../driver/softdsp/qda-softdsp");
+	if (n <= 0)
+		return QDA_BINDIR "/qda-softdsp";
+	path[n] = '\0';
+	name = strrchr(path, '/') + 1;
+	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(name, size - (name - path), "%s", places[i]);
 		if (access(path, X_OK) == 0)
 			return path;
 	}
-	return QDA_LIBEXECDIR "/qda-softdsp";
+	return QDA_BINDIR "/qda-softdsp";
 }
 
 static int make_domain(struct qdad *q, const struct qda_domain_config *config)
