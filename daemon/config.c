@@ -16,6 +16,7 @@
 
 #define MIB	       (1024ull * 1024)
 #define LINE_MAX_BYTES 190u /* libinih breaks longer ones silently */
+#define NAME	       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 static const uint64_t default_connection[QDA_RES_N] = {
 	[QDA_RES_CONNECTIONS] = 1,	  [QDA_RES_SESSIONS] = 8,	 [QDA_RES_BUFFERS] = 1024,
@@ -79,6 +80,7 @@ struct place {
 	FILE *file;
 	const char *path;
 	unsigned line;
+	int err;	/* of reading */
 	const char *key;
 	const char *value;
 };
@@ -92,8 +94,11 @@ static bool complain(const struct place *at, const char *wanted)
 
 static bool take_string(const struct place *at, char **to)
 {
-	char *copy = strdup(at->value);
+	char *copy;
 
+	if (!*at->value)
+		return complain(at, "a value is wanted");
+	copy = strdup(at->value);
 	if (!copy)
 		return complain(at, "out of memory");
 	free(*to);
@@ -196,7 +201,11 @@ static bool take_dirs(const struct place *at, char **dirs)
 			free(copy);
 			return complain(at, "more than 16 directories");
 		}
-		dirs[n++] = strdup(dir);
+		dirs[n] = strdup(dir);
+		if (!dirs[n++]) {
+			free(copy);
+			return complain(at, "out of memory");
+		}
 	}
 	free(copy);
 	return n || complain(at, "directories are wanted, with : between them");
@@ -209,8 +218,9 @@ static bool take_domain(const struct place *at, const char *name)
 	if (!domain) {
 		if (at->config->n_domains == QDA_DOMAINS_MAX)
 			return complain(at, "more than 8 domains");
-		if (!*name || strlen(name) >= sizeof(domain->name))
-			return complain(at, "the domain's name must have 1 to 15 characters");
+		if (!*name || strlen(name) >= sizeof(domain->name) || name[strspn(name, NAME)])
+			return complain(at, "the domain's name must have 1 to 15 characters: "
+					    "letters, digits, - and _");
 		domain = &at->config->domains[at->config->n_domains++];
 		snprintf(domain->name, sizeof(domain->name), "%s", name);
 	}
@@ -251,22 +261,46 @@ static int on_value(void *user, const char *section, const char *key, const char
 		"no such section: [daemon], [domain NAME], [connection], [quota default], [total]");
 }
 
-/* libinih's reader: counts lines, and ends at one that libinih would break in two. */
+/* What libinih would misread: it breaks long lines in two, ends a line at a NUL byte, and takes an
+ * indented one for more of the value before it. NULL when there is nothing. */
+static const char *find_fault(struct place *at, const char *line)
+{
+	size_t n = strlen(line), blanks = strspn(line, " \t\v\f\r");
+
+	if (n > LINE_MAX_BYTES)
+		return "the line is longer than 190 bytes";
+	if (!n || (line[n - 1] != '\n' && !feof(at->file)))
+		return "there is a NUL byte in the line";
+	if (blanks && !strchr(";#\n", line[blanks]))
+		return "a line must not begin with blanks";
+	return NULL;
+}
+
+/* libinih's reader: counts lines, and ends at one that libinih would misread. */
 static char *read_line(char *to, int size, void *stream)
 {
 	struct place *at = stream;
 	char *line = fgets(to, size, at->file);
+	const char *fault;
 
-	if (!line)
+	if (!line) {
+		at->err = ferror(at->file) ? errno : 0;
 		return NULL;
+	}
 	at->line++;
-	if (strlen(line) <= LINE_MAX_BYTES)
+	fault = find_fault(at, line);
+	if (!fault)
 		return line;
 	if (!*at->config->error)
-		snprintf(at->config->error, sizeof(at->config->error),
-			 "%s:%u: the line is longer than %u bytes", at->path, at->line,
-			 LINE_MAX_BYTES);
+		snprintf(at->config->error, sizeof(at->config->error), "%s:%u: %s", at->path,
+			 at->line, fault);
 	return NULL;
+}
+
+static int cannot_read(struct qda_config *config, const char *path, int err)
+{
+	snprintf(config->error, sizeof(config->error), "%.400s: %s", path, strerrordesc_np(err));
+	return -err;
 }
 
 int qda_config_read(struct qda_config *config, const char *path)
@@ -274,13 +308,12 @@ int qda_config_read(struct qda_config *config, const char *path)
 	struct place at = { .config = config, .path = path, .file = fopen(path, "re") };
 	int line;
 
-	if (!at.file) {
-		snprintf(config->error, sizeof(config->error), "%s: %s", path,
-			 strerrordesc_np(errno));
-		return -errno;
-	}
+	if (!at.file)
+		return cannot_read(config, path, errno);
 	line = ini_parse_stream(read_line, &at, on_value, &at);
 	fclose(at.file);
+	if (at.err)
+		return cannot_read(config, path, at.err);
 	if (line && !*config->error)
 		snprintf(config->error, sizeof(config->error),
 			 "%s:%d: neither [section], key=value nor ; comment", path, line);
@@ -299,24 +332,25 @@ static int read_dropins(struct qda_config *config, const char *dir)
 	struct dirent **entries;
 	int n = scandir(dir, &entries, is_conf, alphasort), r = 0;
 
+	if (n < 0)
+		return errno == ENOENT ? 0 : cannot_read(config, dir, errno);
 	for (int i = 0; i < n; i++) {
-		char *path;
+		char path[4096 + 256];
 
-		if (r == 0 && asprintf(&path, "%s/%s", dir, entries[i]->d_name) > 0) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name);
+		if (r == 0)
 			r = qda_config_read(config, path);
-			free(path);
-		}
 		free(entries[i]);
 	}
-	if (n >= 0)
-		free(entries);
+	free(entries);
 	return r;
 }
 
 int qda_config_read_default(struct qda_config *config, const char *path)
 {
 	char dir[4096];
-	int r = access(path, F_OK) == 0 ? qda_config_read(config, path) : 0;
+	bool missing = access(path, F_OK) < 0 && errno == ENOENT;
+	int r = missing ? 0 : qda_config_read(config, path);
 
 	if (r < 0)
 		return r;
