@@ -361,6 +361,27 @@ static void a_reply_that_does_not_fit_ends_the_connection(void **state)
 	}
 }
 
+static void answer_as_another(struct fake *f)
+{
+	struct qda_msg_reply reply = { .type = QDA_TYPE_SUBSCRIBE };
+
+	while (fake_recv(f))
+		if (!fake_usual(f))
+			fake_reply(f, f->frame.serial, &reply, NULL, 0, NULL, 0);
+}
+
+static void success_of_another_request_is_no_success(void **state)
+{
+	struct qda_client *client;
+	struct qda_module *module;
+
+	fake_start(&fake, answer_as_another);
+	client = fake_connect(&fake);
+	module = fake_module(client);
+	assert_int_equal(qda_invoke(module, 3, NULL, 0, NULL, &e), -ECONNRESET);
+	fake_stop(&fake, client);
+}
+
 static void confuse(struct fake *f)
 {
 	struct qda_msg_event unknown = { .type = QDA_TYPE_LOG, .log = { 999, 1, 0, "?" } };
@@ -647,6 +668,7 @@ int main(void)
 		cmocka_unit_test(a_failed_method_leaves_outputs_alone),
 		cmocka_unit_test(wrong_arguments_are_explained),
 		cmocka_unit_test(a_reply_that_does_not_fit_ends_the_connection),
+		cmocka_unit_test(success_of_another_request_is_no_success),
 		cmocka_unit_test(strange_serials_and_descriptors_do_no_harm),
 		cmocka_unit_test(the_end_in_mid_call_is_an_error),
 		cmocka_unit_test(events_come_between_replies),

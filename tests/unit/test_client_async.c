@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@
 /* --- what our own thread does, counted by the linker's --wrap --- */
 
 static __thread unsigned n_allocations, n_system_calls;
+static __thread sem_t *tell_poll; /* posted when our thread waits in poll() */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -61,6 +63,8 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 int __wrap_poll(struct pollfd *p, nfds_t n, int timeout)
 {
 	n_system_calls++;
+	if (tell_poll)
+		sem_post(tell_poll);
 	return __real_poll(p, n, timeout);
 }
 
@@ -270,6 +274,82 @@ static void dispatch_and_waiting_threads_get_along(void **state)
 	fake_stop(&fake, client);
 }
 
+/* --- callbacks hold nobody up --- */
+
+struct meeting {
+	struct qda_module *module;
+	pthread_t reader;
+	sem_t other_is_done;
+	bool met; /* the callback ran in the reader's thread, and waited there */
+};
+
+/* Three calls: the submitted one, the reader's, the other thread's. The answers: the callback's
+ * first, so that it runs while the other two wait; the reader's last. */
+static void answer_second_last(struct fake *f)
+{
+	struct qda_msg_reply reply = { .type = QDA_TYPE_INVOKE };
+	uint64_t serials[3];
+	unsigned n = 0;
+
+	while (fake_recv(f)) {
+		if (fake_usual(f))
+			continue;
+		serials[n++] = f->frame.serial;
+		if (n < 3)
+			continue;
+		fake_reply(f, serials[0], &reply, NULL, 0, NULL, 0);
+		fake_reply(f, serials[2], &reply, NULL, 0, NULL, 0);
+		fake_reply(f, serials[1], &reply, NULL, 0, NULL, 0);
+		n = 0;
+	}
+}
+
+static void meet(void *data, const struct qda_error *err, const struct qda_call_options *times)
+{
+	struct meeting *m = data;
+
+	if (!pthread_equal(pthread_self(), m->reader))
+		return; /* the other thread had the role: it cannot wait for itself */
+	sem_wait(&m->other_is_done);
+	m->met = true;
+}
+
+static void *call_once(void *data)
+{
+	struct meeting *m = data;
+
+	if (qda_invoke(m->module, 2, NULL, 0, NULL, NULL))
+		abort();
+	sem_post(&m->other_is_done);
+	return NULL;
+}
+
+static void a_callback_may_wait_for_what_another_thread_does(void **state)
+{
+	struct meeting m = { .reader = pthread_self() };
+	struct qda_client *client;
+	pthread_t other;
+	unsigned met = 0;
+
+	fake_start(&fake, answer_second_last);
+	client = fake_connect(&fake);
+	m.module = fake_module(client);
+	sem_init(&m.other_is_done, 0, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		m.met = false;
+		assert_int_equal(qda_submit(m.module, 2, NULL, 0, NULL, meet, &m, NULL, &e), 0);
+		assert_int_equal(pthread_create(&other, NULL, call_once, &m), 0);
+		assert_int_equal(qda_invoke(m.module, 2, NULL, 0, NULL, &e), 0);
+		pthread_join(other, NULL);
+		met += m.met;
+		if (!m.met)
+			sem_wait(&m.other_is_done);
+	}
+	assert_true(met > 0);
+	sem_destroy(&m.other_is_done);
+	fake_stop(&fake, client);
+}
+
 static void swallow_until_cancel(struct fake *f)
 {
 	struct qda_msg_reply was = { .type = QDA_TYPE_CANCEL, .cancel = { 2 } };
@@ -345,17 +425,24 @@ static void the_end_reaches_every_callback(void **state)
 
 /* --- a socket that is full in both directions --- */
 
-static pthread_barrier_t full;
+static sem_t client_waits;
 
-/* Reads nothing until the client has filled the socket, then answers all of it. */
+#define LARGE 8192
+
+/* Reads nothing until the client waits for room. Then each request has a large answer, so
+ * that the broker's own socket is full long before it has read them all: it waits for the client
+ * to read. */
 static void slow_reader(struct fake *f)
 {
+	static const uint8_t answer[LARGE] = { [0] = 1, [LARGE - 1] = 2 };
+	struct qda_msg_reply reply = { .type = QDA_TYPE_INVOKE };
 	unsigned usual = 0;
 
 	while (usual < 2 && fake_recv(f))
 		usual += fake_usual(f);
-	pthread_barrier_wait(&full);
-	echo_reversed(f);
+	sem_wait(&client_waits);
+	while (fake_recv(f))
+		fake_reply(f, f->frame.serial, &reply, answer, sizeof(answer), NULL, 0);
 }
 
 static void count_end(void *data, const struct qda_error *err, const struct qda_call_options *times)
@@ -365,29 +452,31 @@ static void count_end(void *data, const struct qda_error *err, const struct qda_
 
 static void a_full_socket_is_no_deadlock(void **state)
 {
+	static uint8_t out[LARGE], last[LARGE];
 	unsigned submitted = 0, ended = 0;
-	uint64_t in = 5, out = 0;
-	struct qda_arg args[] = { qda_in(&in, sizeof(in)), qda_out(&out, sizeof(out)) };
+	struct qda_arg args[] = { qda_out(out, LARGE) }, last_args[] = { qda_out(last, LARGE) };
 	struct qda_client *client;
 	struct qda_module *module;
 	int r;
 
-	pthread_barrier_init(&full, NULL, 2);
+	sem_init(&client_waits, 0, 0);
 	fake_start(&fake, slow_reader);
 	client = fake_connect(&fake);
 	module = fake_module(client);
-	while ((r = qda_submit(module, 2, args, 2, NULL, count_end, &ended, NULL, &e)) == 0)
+	while ((r = qda_submit(module, 2, args, 1, NULL, count_end, &ended, NULL, &e)) == 0)
 		assert_true(++submitted < 100000);
 	assert_int_equal(r, -EAGAIN);
 	assert_true(submitted > 10);
-	pthread_barrier_wait(&full);
 	/* waits for room, and reads meanwhile */
-	assert_int_equal(qda_invoke(module, 2, args, 2, NULL, &e), 0);
-	assert_true(out == 0x0101010101010106);
+	tell_poll = &client_waits;
+	assert_int_equal(qda_invoke(module, 2, last_args, 1, NULL, &e), 0);
+	tell_poll = NULL;
+	assert_true(last[0] == 1 && last[LARGE - 1] == 2);
 	while (ended < submitted)
 		assert_true(qda_dispatch(client, 10000) > 0);
 	assert_int_equal(ended, submitted);
-	pthread_barrier_destroy(&full);
+	assert_true(out[0] == 1 && out[LARGE - 1] == 2);
+	sem_destroy(&client_waits);
 	fake_stop(&fake, client);
 }
 
@@ -485,6 +574,7 @@ int main(void)
 		cmocka_unit_test(asynchronous_calls_end_in_dispatch),
 		cmocka_unit_test(a_waiting_thread_takes_in_what_others_submitted),
 		cmocka_unit_test(dispatch_and_waiting_threads_get_along),
+		cmocka_unit_test(a_callback_may_wait_for_what_another_thread_does),
 		cmocka_unit_test(a_cancelled_call_ends_so),
 		cmocka_unit_test(the_end_reaches_every_callback),
 		cmocka_unit_test(a_full_socket_is_no_deadlock),

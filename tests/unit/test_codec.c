@@ -282,7 +282,7 @@ static void invoke_with_as_many_arguments_as_there_can_be(void **state)
 	static struct qda_msg_arg args[QDA_ARGS_MAX];
 	struct qda_msg_request in = {
 		.type = QDA_TYPE_INVOKE,
-		.invoke = { 1, 0, 0x02ffffff, QDA_ARGS_MAX, args },
+		.invoke = { 77, 5, 0x02ffffff, QDA_ARGS_MAX, args },
 	};
 	struct qda_msg_request out;
 	uint32_t in_bytes, out_bytes;
@@ -296,6 +296,9 @@ static void invoke_with_as_many_arguments_as_there_can_be(void **state)
 			args[i].ref = BIG - i;
 	}
 	out = request_there_and_back(&in);
+	assert_int_equal(out.invoke.handle, 77);
+	assert_int_equal(out.invoke.timeout_us, 5);
+	assert_int_equal(out.invoke.sc, 0x02ffffff);
 	assert_int_equal(out.invoke.n_args, QDA_ARGS_MAX);
 	for (unsigned i = 0; i < QDA_ARGS_MAX; i++) {
 		assert_int_equal(out.invoke.args[i].kind, args[i].kind);
