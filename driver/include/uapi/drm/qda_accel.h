@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The contract between the qda driver and user space: calls to a Qualcomm DSP (or a virtual one)
+ * over FastRPC, through a DRM accel device. This file is meant to be enough to write a caller from;
+ * a complete one stands at its end.
+ *
+ * THE PICTURE
+ *
+ * /dev/accel/accelN is one DSP. An open file of it is one client. A file may have one session: a
+ * protection domain (PD) on the DSP with an address space, or "context bank", of its own, which
+ * INIT_CREATE starts and closing the file ends. In it, the DSP loads libraries ("modules") and
+ * answers calls on them.
+ *
+ *	QUERY		what is behind this device
+ *	GEM_CREATE	memory both sides can see; GEM_MMAP_OFFSET says where to mmap() it
+ *	INIT_CREATE	start a PD (the normal way); INIT_ATTACH joins one that exists
+ *	INVOKE		call and wait; arguments are copied or lie in buffers
+ *	SUBMIT		call and go on; arguments lie in buffers; an event tells of the end
+ *	CANCEL		do not wait for a submitted call any longer
+ *	MAP, UNMAP	show the PD a buffer under a number ("key"), or give it memory for its heap
+ *
+ * All structs have the same layout on 32 and 64 bit. Fields marked [in] are read, [out] written.
+ * What is not used must be 0: padding, flags that are not defined here, members of an argument that
+ * its kind does not have; otherwise -EINVAL. Structs may grow at their end: a caller built against
+ * an older header means 0 in what it does not know.
+ *
+ * WORDS ON THE WIRE
+ *
+ * A call goes to a remote handle, a 32-bit number. Some are fixed: 8 opens and closes modules
+ * (method 2 takes {u32 bytes of the name with its 0, u32 room for an error text}, the name; gives
+ * {u32 handle, u32 error}, the text), 3 and 7 serve calls from the PD back to its host, 4 is the PD
+ * itself. Others are what the DSP gave when a module was opened. 1 and 2 belong to the kernel.
+ *
+ * The scalars word says which method is called and how many arguments of which kind there are. See
+ * DRM_QDA_SC(). The argument array has exactly that many elements, in this order: buffers in,
+ * buffers out, handles in, handles out. See struct drm_qda_arg.
+ *
+ * What the called method returned is `result`: 0 for success, other numbers are the DSP's own
+ * (AEEStdErr.h; 0x80000400 is added to those that its FastRPC layer makes). They never mix with
+ * errno: a call that reached the DSP and came back with another number fails with -EREMOTEIO and
+ * has the number in `result`. A struct is copied back also when the command fails.
+ *
+ * OWNERSHIP
+ *
+ * A buffer lives as long as a handle, a dma-buf, a mapping of the CPU, a key or a call uses it.
+ * GEM_CLOSE during a call is harmless: the call keeps what it uses. Holding a handle is the right
+ * to use the buffer; handles are numbers of one file and mean nothing in another. To share a
+ * buffer, use PRIME (DRM_IOCTL_PRIME_HANDLE_TO_FD, _FD_TO_HANDLE), also for memory of others: an
+ * import is attached to the DSP when it is first used, and must then be one contiguous range for
+ * it.
+ *
+ * The PD can reach every buffer that this file has named in a call or mapped, until its handle is
+ * closed and no key and no call uses it, and may write to it at any time. A buffer's contents after
+ * a call are what the PD left there, checked by nobody.
+ *
+ * A call that is under way cannot be taken back. When its caller is killed or cancels it, it goes
+ * on at the DSP, and what it uses stays in use, until the DSP answers or the session has ended.
+ * Closing the file does not wait: the PD is ended in the background, and its context bank can be
+ * used again when the DSP has confirmed that.
+ *
+ * THREADS
+ *
+ * Any thread may do anything at any time on one file. INVOKE and the other waits end for fatal
+ * signals only; a process that must not block uses SUBMIT and DRM_QDA_ASYNC.
+ *
+ * ERRORS OF EVERY COMMAND
+ *
+ *	-EINVAL		a field has a value that this file does not allow
+ *	-EFAULT		a user address cannot be read or written
+ *	-ENOENT		no such GEM handle in this file (also: no such key, call)
+ *	-ENOMEM		out of memory, or out of the bank's address space
+ *	-ENODEV		the device is gone (the DSP crashed or went away). Close the file; a new
+ *			device appears when the DSP is back
+ *
+ * and of commands that need the session or talk to the DSP:
+ *
+ *	-ENOTCONN	there is no session yet
+ *	-EPIPE		the DSP went away meanwhile
+ *	-EREMOTEIO	the DSP answered with another number than 0; it is in `result`
+ *	-EBUSY		too much at once; it ends when something that is under way does:
+ *			calls in flight (of this file: DRM_QDA_QUERY_FILE_CALLS, of the whole DSP:
+ *			DRM_QDA_QUERY_CALLS), message memory, or events not read
+ *	-EIO		the DSP could not be reached, though it has not gone away
+ *
+ * No command returns -EAGAIN or -EINTR.
+ */
+#ifndef _UAPI_QDA_ACCEL_H_
+#define _UAPI_QDA_ACCEL_H_
+
+#include "drm.h"
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+#define DRM_QDA_QUERY		0x00
+#define DRM_QDA_GEM_CREATE	0x01
+#define DRM_QDA_GEM_MMAP_OFFSET	0x02
+#define DRM_QDA_INIT_ATTACH	0x03
+#define DRM_QDA_INIT_CREATE	0x04
+#define DRM_QDA_MAP		0x05
+#define DRM_QDA_UNMAP		0x06
+#define DRM_QDA_INVOKE		0x07
+/* 0x08 to 0x2f are left free */
+#define DRM_QDA_SUBMIT		0x30
+#define DRM_QDA_CANCEL		0x31
+
+/*
+ * --- scalars ---
+ * bits 31:29 attributes (0), 28:24 method, 23:16 buffers in, 15:8 buffers out, 7:4 handles in,
+ * 3:0 handles out. Methods from 31 on are sent as 31, with the number as the first 32-bit word of
+ * the first buffer in.
+ */
+#define DRM_QDA_SC(method, in, out, in_handles, out_handles)                        \
+	((((__u32)(method) & 31) << 24) | (((__u32)(in) & 255) << 16) |             \
+	 (((__u32)(out) & 255) << 8) | (((__u32)(in_handles) & 15) << 4) |          \
+	 ((__u32)(out_handles) & 15))
+#define DRM_QDA_SC_METHOD(sc)		(((__u32)(sc) >> 24) & 31)
+#define DRM_QDA_SC_IN(sc)		(((__u32)(sc) >> 16) & 255)
+#define DRM_QDA_SC_OUT(sc)		(((__u32)(sc) >> 8) & 255)
+#define DRM_QDA_SC_IN_HANDLES(sc)	(((__u32)(sc) >> 4) & 15)
+#define DRM_QDA_SC_OUT_HANDLES(sc)	((__u32)(sc) & 15)
+/* How many arguments there are: at most 540. */
+#define DRM_QDA_SC_ARGS(sc)                                                         \
+	(DRM_QDA_SC_IN(sc) + DRM_QDA_SC_OUT(sc) + DRM_QDA_SC_IN_HANDLES(sc) +       \
+	 DRM_QDA_SC_OUT_HANDLES(sc))
+
+/*
+ * What an argument is; which kinds a place takes depends on its group:
+ *
+ *			buffer in	buffer out	handle in	handle out
+ *	INLINE		INVOKE		INVOKE
+ *	BUFFER		yes		yes
+ *	KEY						yes
+ *	NUMBER						yes		yes
+ */
+#define DRM_QDA_ARG_INLINE	0
+#define DRM_QDA_ARG_BUFFER	1
+#define DRM_QDA_ARG_KEY		2
+#define DRM_QDA_ARG_NUMBER	3
+
+/* What is wanted of a handle out. DSPs that know no difference ignore it. */
+#define DRM_QDA_OUT_NUMBER	0	/* what the method leaves, as it is */
+#define DRM_QDA_OUT_REMOTE	1	/* a remote handle, to call */
+
+/**
+ * struct drm_qda_arg - one argument of a call
+ * @value: INLINE: user address of the data, which is copied to the DSP (buffer in) or from it
+ *	(buffer out). Arguments that overlap at the caller overlap at the DSP in the same way. What
+ *	the DSP did not write of a buffer out is 0.
+ *	NUMBER: handle in: the number itself. Handle out: [in] DRM_QDA_OUT_*; [out] INVOKE: what the
+ *	DSP left there, written back when the call returned (SUBMIT has it in the event).
+ *	Otherwise 0.
+ * @length: INLINE, BUFFER, KEY: bytes; may be 0. NUMBER: 0.
+ * @offset: BUFFER, KEY: of the first byte, from the start of the buffer, or of what is mapped under
+ *	the key. Otherwise 0.
+ * @handle: BUFFER: GEM handle (0 when @length is 0). KEY: the key. Otherwise 0.
+ * @kind: DRM_QDA_ARG_*
+ *
+ * The array is read once, before the call.
+ */
+struct drm_qda_arg {
+	__u64 value;
+	__u64 length;
+	__u64 offset;
+	__u32 handle;
+	__u32 kind;
+};
+
+/* --- events, for SUBMIT and for commands with DRM_QDA_ASYNC --- */
+
+/*
+ * A flag of INIT_ATTACH, INIT_CREATE, MAP and UNMAP: return as soon as the request is under way;
+ * a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data is 0.
+ */
+#define DRM_QDA_ASYNC		(1u << 0)
+
+#define DRM_QDA_EVENT_DONE	0x80000000u
+#define DRM_QDA_EVENT_LOST	0x80000001u
+
+/**
+ * struct drm_qda_event - what read() of the file gives
+ * @base: type DRM_QDA_EVENT_*; length of the whole event
+ * @user_data: DONE: as given with the command
+ * @error: DONE: 0, or negative errno as the command would have returned it: -EREMOTEIO (see
+ *	@result), -EPIPE, -ECANCELED (by CANCEL), -ECONNRESET (the session has ended). LOST: -EPIPE
+ * @result: what the DSP returned
+ * @value: MAP: DSP address. Otherwise 0.
+ *
+ * One read() gives as many whole events as fit; poll() reports POLLIN when there are any. Each
+ * command that was accepted gives exactly one DONE event. LOST tells once, last of all, that the
+ * DSP has gone.
+ *
+ * The event of a SUBMIT with handles out is followed, within its length, by what the DSP left in
+ * each of them: DRM_QDA_EVENT_OUT_HANDLES(event)[0 .. DRM_QDA_SC_OUT_HANDLES(sc) - 1].
+ *
+ * A file has room for 4096 bytes of events that are expected or not read. A command that finds no
+ * room for its own fails with -EBUSY.
+ */
+struct drm_qda_event {
+	struct drm_event base;
+	__u64 user_data;
+	__s32 error;
+	__s32 result;
+	__u64 value;
+};
+
+#define DRM_QDA_EVENT_OUT_HANDLES(event) ((const __u64 *)((event) + 1))
+
+/* --- commands --- */
+
+#define DRM_QDA_QUERY_NAME	  0	/* only the name; value 0 */
+#define DRM_QDA_QUERY_ATTRS	  1	/* mask of DRM_QDA_ATTR_* that INIT_CREATE takes */
+#define DRM_QDA_QUERY_BANKS	  2	/* context banks: sessions at one time */
+#define DRM_QDA_QUERY_BANKS_FREE  3	/* of which can be had now */
+#define DRM_QDA_QUERY_CALLS	  4	/* calls in flight on the whole DSP, at most */
+#define DRM_QDA_QUERY_FILE_CALLS  5	/* of one file, at most */
+#define DRM_QDA_QUERY_PAYLOAD	  6	/* bytes one call may need: see INVOKE */
+#define DRM_QDA_QUERY_BUFFER	  7	/* bytes of the largest buffer */
+#define DRM_QDA_QUERY_CAPABILITY  8	/* attribute `index` of the DSP itself, 0 to 255 */
+
+/**
+ * struct drm_qda_query - what is behind this device
+ * @dsp_name: [out] name of the domain, with its 0: "adsp", "cdsp", ... Always given.
+ * @type: [in] DRM_QDA_QUERY_*
+ * @index: [in] CAPABILITY: which. Otherwise 0.
+ * @value: [out] the answer
+ *
+ * CAPABILITY is asked of the DSP once and remembered; -EOPNOTSUPP when its firmware cannot say,
+ * -ENOTCONN when nobody asked yet and this file has no session to ask through. It may wait for the
+ * DSP.
+ *
+ * -EINVAL: unknown type, index out of range.
+ */
+struct drm_qda_query {
+	__u8 dsp_name[16];
+	__u32 type;
+	__u32 index;
+	__u64 value;
+};
+
+/**
+ * struct drm_qda_gem_create - make a buffer
+ * @size: [in] bytes, rounded up to whole pages
+ * @handle: [out] GEM handle; DRM_IOCTL_GEM_CLOSE gives it back
+ * @pad: 0
+ *
+ * The buffer is zeroed. Pages are taken when it is first used.
+ *
+ * -EINVAL: size is 0. -E2BIG: larger than DRM_QDA_QUERY_BUFFER.
+ */
+struct drm_qda_gem_create {
+	__u64 size;
+	__u32 handle;
+	__u32 pad;
+};
+
+/**
+ * struct drm_qda_gem_mmap_offset - where to mmap() a buffer
+ * @offset: [out] offset for mmap() of the device's file
+ * @handle: [in] GEM handle
+ * @pad: 0
+ *
+ * -EOPNOTSUPP: the buffer is an import; map it where it came from.
+ */
+struct drm_qda_gem_mmap_offset {
+	__u64 offset;
+	__u32 handle;
+	__u32 pad;
+};
+
+#define DRM_QDA_PD_ROOT		0
+#define DRM_QDA_PD_SENSORS	2
+
+/**
+ * struct drm_qda_init_attach - make a session in a PD that exists
+ * @pd: [in] DRM_QDA_PD_*
+ * @flags: [in] DRM_QDA_ASYNC
+ * @user_data: [in] for the event
+ * @result: [out] what the DSP returned
+ * @pad: 0
+ *
+ * Who joins such a PD can disturb all others, so whoever opened the file must have had
+ * CAP_SYS_ADMIN (in the initial user namespace) then. After a failure, it may be tried again.
+ *
+ * -EACCES: the opener had no such right. -EISCONN: the file has a session, or is about to.
+ * -EUSERS: no context bank is free.
+ */
+struct drm_qda_init_attach {
+	__u32 pd;
+	__u32 flags;
+	__u64 user_data;
+	__s32 result;
+	__u32 pad;
+};
+
+/* Attributes of a PD, as firmware knows them. */
+#define DRM_QDA_ATTR_DEBUG	  (1u << 0)
+#define DRM_QDA_ATTR_PTRACE	  (1u << 1)
+#define DRM_QDA_ATTR_UNSIGNED	  (1u << 3)
+#define DRM_QDA_ATTR_ADAPTIVE_QOS (1u << 4)
+
+/**
+ * struct drm_qda_init_create - start a PD
+ * @shell: [in] GEM handle of the buffer that holds the shell image: the program every PD runs, from
+ *	the firmware of the board ("fastrpc_shell_3", "fastrpc_shell_unsigned_3")
+ * @shell_size: [in] its bytes, from the start of the buffer
+ * @memory: [in] GEM handle of the PD's initial memory, or 0 for none. Hardware wants some, 3 MiB
+ *	and more; how much depends on the shell. It belongs to the PD until the session has ended.
+ * @attrs: [in] DRM_QDA_ATTR_*
+ * @siglen: [in] bytes of a signature at the end of the image, if any
+ * @flags: [in] DRM_QDA_ASYNC
+ * @user_data: [in] for the event
+ * @name: [in] what the DSP calls the PD in its messages, with a 0 in it. Empty: the caller's.
+ * @result: [out] what the DSP returned
+ * @pad: 0
+ *
+ * A PD without DRM_QDA_ATTR_UNSIGNED may do more on the DSP: whoever opened the file must have had
+ * CAP_SYS_ADMIN (in the initial user namespace) then. After a failure, it may be tried again.
+ *
+ * -EACCES: the opener had no such right. -EISCONN: the file has a session, or is about to.
+ * -EUSERS: no context bank is free. -EOPNOTSUPP: an attribute that this DSP does not take.
+ * -EINVAL: @shell_size is 0 or more than the buffer holds, @siglen is more than @shell_size.
+ */
+struct drm_qda_init_create {
+	__u32 shell;
+	__u32 shell_size;
+	__u32 memory;
+	__u32 attrs;
+	__u32 siglen;
+	__u32 flags;
+	__u64 user_data;
+	__u8 name[32];
+	__s32 result;
+	__u32 pad;
+};
+
+#define DRM_QDA_MAP_KEY		0	/* a buffer under a key */
+#define DRM_QDA_MAP_HEAP	1	/* memory for the PD's heap, as it asks for by a call back */
+
+/* Attributes of a MAP: of KEY, as the DSP's HAP_mmap() knows them; of HEAP. */
+#define DRM_QDA_MAP_STATIC	0	/* KEY: mapped from now on */
+#define DRM_QDA_MAP_FD		2	/* KEY: mapped from now on, found by key */
+#define DRM_QDA_MAP_FD_DELAYED	3	/* KEY: mapped when the PD asks for it */
+#define DRM_QDA_MAP_FD_NOMAP	16	/* KEY: known, mapped by the PD itself */
+#define DRM_QDA_MAP_LLC		1	/* HEAP: through the last level cache */
+
+/**
+ * struct drm_qda_map - show memory to the PD
+ * @handle: [in] GEM handle
+ * @kind: [in] DRM_QDA_MAP_KEY or DRM_QDA_MAP_HEAP
+ * @key: [in] KEY: 0 to INT_MAX, free in this session. HEAP: 0
+ * @attrs: [in] of the kind; 0 is right for most
+ * @offset: [in] of the first byte to map; whole pages
+ * @size: [in] bytes to map; whole pages, not 0
+ * @dsp_addr: [out] where the PD sees it; HEAP: also its name for UNMAP
+ * @user_data: [in] for the event
+ * @flags: [in] DRM_QDA_ASYNC
+ * @result: [out] what the DSP returned
+ *
+ * The buffer stays in use until UNMAP or the end of the session, with or without its handle.
+ *
+ * -EINVAL: also for a range that the buffer does not have. -EEXIST: the key is in use. -ENOSPC:
+ * 4096 mappings exist already. -ERANGE: the DSP cannot address the buffer as one range.
+ */
+struct drm_qda_map {
+	__u32 handle;
+	__u32 kind;
+	__u32 key;
+	__u32 attrs;
+	__u64 offset;
+	__u64 size;
+	__u64 dsp_addr;
+	__u64 user_data;
+	__u32 flags;
+	__s32 result;
+};
+
+/**
+ * struct drm_qda_unmap - take a mapping back
+ * @kind: [in] DRM_QDA_MAP_KEY or DRM_QDA_MAP_HEAP
+ * @key: [in] KEY: which. HEAP: 0
+ * @dsp_addr: [in] HEAP: which. KEY: 0
+ * @user_data: [in] for the event
+ * @flags: [in] DRM_QDA_ASYNC
+ * @result: [out] what the DSP returned
+ *
+ * When the DSP refuses, the mapping stays, unless it knew of none (result 0x80000448). Calls that
+ * were given the key before are not disturbed.
+ *
+ * -ENOENT: no such mapping. -EALREADY: it is being mapped or unmapped.
+ */
+struct drm_qda_unmap {
+	__u32 kind;
+	__u32 key;
+	__u64 dsp_addr;
+	__u64 user_data;
+	__u32 flags;
+	__s32 result;
+};
+
+/**
+ * struct drm_qda_invoke - call and wait
+ * @handle: [in] remote handle
+ * @sc: [in] scalars: DRM_QDA_SC()
+ * @args: [in] user address of DRM_QDA_SC_ARGS(sc) elements of struct drm_qda_arg; 0 when that is 0
+ * @result: [out] what the DSP returned; 0 when the call did not get that far
+ * @pad: 0
+ *
+ * Buffers out and handles out are written whatever the method returned. When writing them fails
+ * (-EFAULT), the call was made nevertheless.
+ *
+ * A call needs 40 bytes of payload for each argument, 384 more, and room for INLINE data, each
+ * argument from a multiple of 128: at most DRM_QDA_QUERY_PAYLOAD.
+ *
+ * -EPERM: remote handle 1 or 2. -E2BIG: the payload is larger than that. -EOVERFLOW: an argument
+ * leaves its buffer, or its address wraps. -EACCES: a buffer out lies in an import that may not be
+ * written. -ERANGE: the DSP cannot address a buffer as one range. -ENOENT: also for an unknown key.
+ */
+struct drm_qda_invoke {
+	__u32 handle;
+	__u32 sc;
+	__u64 args;
+	__s32 result;
+	__u32 pad;
+};
+
+/**
+ * struct drm_qda_submit - call and go on
+ * @handle: [in] remote handle
+ * @sc: [in] scalars: DRM_QDA_SC()
+ * @args: [in] as of INVOKE, without DRM_QDA_ARG_INLINE
+ * @user_data: [in] for the event
+ * @call: [out] name of the call for CANCEL; never 0, used once in a file
+ * @flags: [in] 0
+ * @pad: 0
+ *
+ * When this returns 0, exactly one DONE event will come. It may come before this returns.
+ *
+ * Errors: as of INVOKE.
+ */
+struct drm_qda_submit {
+	__u32 handle;
+	__u32 sc;
+	__u64 args;
+	__u64 user_data;
+	__u64 call;
+	__u32 flags;
+	__u32 pad;
+};
+
+/**
+ * struct drm_qda_cancel - do not wait for a submitted call any longer
+ * @call: [in] as SUBMIT gave it
+ *
+ * The call's event comes at once, with -ECANCELED. The DSP is not told (it could not stop); the
+ * call counts as in flight until the DSP has answered it.
+ *
+ * -ENOENT: no such call, or it has ended.
+ */
+struct drm_qda_cancel {
+	__u64 call;
+};
+
+#define DRM_IOCTL_QDA_QUERY DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_QUERY, struct drm_qda_query)
+#define DRM_IOCTL_QDA_GEM_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_GEM_CREATE, struct drm_qda_gem_create)
+#define DRM_IOCTL_QDA_GEM_MMAP_OFFSET \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_GEM_MMAP_OFFSET, struct drm_qda_gem_mmap_offset)
+#define DRM_IOCTL_QDA_INIT_ATTACH \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_INIT_ATTACH, struct drm_qda_init_attach)
+#define DRM_IOCTL_QDA_INIT_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_INIT_CREATE, struct drm_qda_init_create)
+#define DRM_IOCTL_QDA_MAP DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_MAP, struct drm_qda_map)
+#define DRM_IOCTL_QDA_UNMAP DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_UNMAP, struct drm_qda_unmap)
+#define DRM_IOCTL_QDA_INVOKE DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_INVOKE, struct drm_qda_invoke)
+#define DRM_IOCTL_QDA_SUBMIT DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_SUBMIT, struct drm_qda_submit)
+#define DRM_IOCTL_QDA_CANCEL DRM_IOW(DRM_COMMAND_BASE + DRM_QDA_CANCEL, struct drm_qda_cancel)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif
