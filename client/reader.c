@@ -263,8 +263,7 @@ static void take_packet(struct qda_client *c, struct qda_packet *packet, bool fd
 	}
 	in.tail = body + frame.body_len;
 	in.n_tail = packet->n - QDA_FRAME_SIZE - frame.body_len;
-	r = frame.flags & QDA_FRAME_REPLY ? 0 : -EBADMSG;
-	if (r)
+	if (!(frame.flags & QDA_FRAME_REPLY))
 		lose(c, "it sent a request", "");
 	else if (qda_reply_decode(&c->decoder, frame.type, body, frame.body_len, &reply))
 		lose(c, "it sent a broken reply", c->decoder.error);

@@ -23,11 +23,12 @@ struct verb {
 extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_run, verb_explain;
 
 /* Options that every verb has, for its getopt_long table and its switch. */
+/* clang-format off */
 #define COMMON_OPTIONS                                                                             \
-	{ "help", no_argument, NULL, 'h' }, { "json", no_argument, NULL, 'j' },                    \
-	{                                                                                          \
-		"socket", required_argument, NULL, 'S'                                             \
-	}
+	{ "help", no_argument, NULL, 'h' },                                                        \
+	{ "json", no_argument, NULL, 'j' },                                                        \
+	{ "socket", required_argument, NULL, 'S' }
+/* clang-format on */
 
 struct common {
 	bool json;
@@ -46,9 +47,9 @@ int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* EXIT_OK, or the message is printed and the status to end with. */
 int connect_broker(const struct common *common, struct qda_client **out);
 
-/* Print and put a JSON object. */
+/* Print an object and give up our reference. */
 void print_json(struct json_object *object);
-/* A line of a table or text; members of JSON objects, with 0 or "" when they are missing. */
+/* Members of objects, 0 or "" when they are missing. */
 uint64_t number(struct json_object *object, const char *key);
 const char *text(struct json_object *object, const char *key);
 
