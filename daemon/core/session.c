@@ -208,6 +208,8 @@ static void device_gone(struct qda_session *session)
 {
 	remove_cookies(session);
 	drop_staging(session);
+	qda_charge_deinit(&session->fd);
+	qda_charge_deinit(&session->bytes);
 	session->device = NULL;
 	session->client->core->n_sessions--;
 	session->domain->sessions--;
