@@ -52,6 +52,7 @@ struct guest {
 	struct scene *scene;
 	struct qda_client *client;
 	struct answer *answers;	/* by serial */
+	size_t room;		/* there */
 	uint64_t serial;	/* the last one used */
 	unsigned n_given;
 	bool gone;

@@ -12,6 +12,15 @@
 
 #include "fastrpc.h"
 
+void *fake_alloc(size_t n)
+{
+	size_t whole = (n + 63) / 64 * 64;
+	void *memory = aligned_alloc(64, whole ? whole : 64);
+
+	assert(memory);
+	return memset(memory, 0, n);
+}
+
 static bool refused(struct fake_device *fake, enum fake_kind kind)
 {
 	if (!fake->refusals[kind])
@@ -39,8 +48,7 @@ static void buffer_unref(struct qda_device_buffer *buffer)
 static uint8_t *look(struct qda_device_buffer *buffer)
 {
 	if (!buffer->bytes)
-		buffer->bytes = calloc(1, buffer->size);
-	assert(buffer->bytes);
+		buffer->bytes = fake_alloc(buffer->size);
 	return buffer->bytes;
 }
 
@@ -49,9 +57,8 @@ static uint8_t *look(struct qda_device_buffer *buffer)
 static struct fake_op *new_op(struct fake_device *fake, enum fake_kind kind,
 			      struct qda_device_session *session, uint64_t cookie)
 {
-	struct fake_op *op = calloc(1, sizeof(*op));
+	struct fake_op *op = fake_alloc(sizeof(*op));
 
-	assert(op);
 	op->kind = kind;
 	op->session = session;
 	op->cookie = cookie;
@@ -82,7 +89,6 @@ static void drop_key(struct qda_device_session *session, uint32_t key)
 	TAILQ_FOREACH (k, &session->keys, link)
 		if (k->key == key)
 			break;
-	assert(k);
 	TAILQ_REMOVE(&session->keys, k, link);
 	buffer_unref(k->buffer);
 	free(k);
@@ -199,8 +205,8 @@ static int session_open(struct qda_device *dev, const struct qda_device_open *op
 		return fake->refuse[FAKE_OPEN];
 	if (fake->n_sessions == fake->info.sessions_max)
 		return -EUSERS;
-	session = calloc(1, sizeof(*session));
-	assert(session && cookie && open->session_cookie);
+	session = fake_alloc(sizeof(*session));
+	assert(cookie && open->session_cookie);
 	session->fake = fake;
 	session->cookie = open->session_cookie;
 	session->n_dirs = open->n_dirs;
@@ -221,9 +227,9 @@ static void session_close(struct qda_device_session *session, uint64_t cookie)
 
 static struct qda_device_buffer *new_buffer(struct fake_device *fake, uint64_t size)
 {
-	struct qda_device_buffer *buffer = calloc(1, sizeof(*buffer));
+	struct qda_device_buffer *buffer = fake_alloc(sizeof(*buffer));
 
-	assert(buffer && size && size % 4096 == 0 && size < 1ull << 32);
+	assert(size && size % 4096 == 0 && size < 1ull << 32);
 	buffer->fake = fake;
 	buffer->size = size;
 	buffer->refs = 1;
@@ -291,8 +297,7 @@ static int map(struct qda_device_session *session, struct qda_device_buffer *buf
 	TAILQ_FOREACH (k, &session->keys, link)
 		if (k->key == key)
 			return -EEXIST;
-	k = calloc(1, sizeof(*k));
-	assert(k);
+	k = fake_alloc(sizeof(*k));
 	k->key = key;
 	k->buffer = buffer_ref(buffer);
 	TAILQ_INSERT_TAIL(&session->keys, k, link);
@@ -349,8 +354,7 @@ static int submit(struct qda_device_session *session, const struct qda_device_ca
 	fake->n_calls++;
 	op->handle = call->handle;
 	op->sc = call->sc;
-	op->args = calloc(fastrpc_sc_args(call->sc) + 1, sizeof(*op->args));
-	assert(op->args);
+	op->args = fake_alloc((fastrpc_sc_args(call->sc) + 1) * sizeof(*op->args));
 	for (op->n_args = 0; op->n_args < fastrpc_sc_args(call->sc); op->n_args++) {
 		check_arg(&call->args[op->n_args], call->sc, op->n_args);
 		op->args[op->n_args] = call->args[op->n_args];
@@ -387,9 +391,8 @@ static const struct qda_device_ops ops = {
 
 struct fake_device *fake_new(const struct qda_device_events *events, void *owner)
 {
-	struct fake_device *fake = calloc(1, sizeof(*fake));
+	struct fake_device *fake = fake_alloc(sizeof(*fake));
 
-	assert(fake);
 	fake->device = (struct qda_device){ &ops, events, owner };
 	fake->info = (struct qda_device_info){
 		.name = "cdsp",

@@ -97,5 +97,9 @@ void fake_die(struct qda_device_session *session, int err);
 /* And its owner is told why. */
 void fake_lost(struct qda_device_session *session, uint32_t signal, const char *text);
 
+/* Zeroed memory that cannot be had from malloc() and its like, which a test may make fail; for
+ * free(). */
+void *fake_alloc(size_t n);
+
 /* The memory behind argument i of a call, as the DSP sees it. */
 uint8_t *fake_bytes(struct fake_op *op, unsigned i);

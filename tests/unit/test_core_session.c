@@ -356,6 +356,9 @@ static void lost_session_keeps_its_handle_and_gives_its_bank_back(void **state)
 	assert_int_equal(s.core->n_sessions, 0);
 	assert_int_equal(s.fake->n_sessions, 0);
 	assert_int_equal(s.fake->n_buffers, 0);
+	assert_int_equal(used(&g, QDA_RES_SESSIONS), 1);
+	assert_int_equal(used(&g, QDA_RES_BUFFER_BYTES), 0);
+	assert_int_equal(used(&g, QDA_RES_FDS), 1);
 	assert_int_equal(ask_ping(&g, module), 0);
 	assert_int_equal(s.fail.code, ECONNRESET);
 	assert_non_null(strstr(s.fail.text, "killed"));
