@@ -476,7 +476,7 @@ static int choose_modules(struct qda_domain_config *domain, struct options *o)
 	for (; n < o->n_modules; n++)
 		if (!(domain->modules[n] = strdup(o->modules[n])))
 			return -ENOMEM;
-	if (!n)
+	if (!n && access(QDA_MODULEDIR, F_OK) == 0)
 		domain->modules[0] = strdup(QDA_MODULEDIR);
 	return 0;
 }
