@@ -99,7 +99,7 @@ static void exec_broker(const struct broker *b, const struct broker_options *o, 
 	if (!o->system) {
 		argv[n++] = "--user";
 		argv[n++] = "--modules";
-		argv[n++] = SKELS;
+		argv[n++] = o->modules ? o->modules : SKELS;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(b->log, STDOUT_FILENO);

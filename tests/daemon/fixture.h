@@ -36,6 +36,7 @@ struct broker {
 
 struct broker_options {
 	const char *config;	/* text of the configuration file; NULL: empty */
+	const char *modules;	/* directory of skels; NULL: those of the tests */
 	unsigned nofile;	/* its RLIMIT_NOFILE; 0: as it is */
 	bool system;		/* not --user: for everybody in the configured group */
 	bool stale;		/* somebody who died has left a socket where it will listen */
