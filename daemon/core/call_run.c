@@ -306,8 +306,8 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
 		qda_call_free(call);
 }
 
-/* Answer now; what runs stays, abandoned, until the DSP lets go. What waited behind a queued call may
- * go. */
+/* Answer now; what runs stays, abandoned, until the DSP lets go. What waited behind a queued call
+ * may go. */
 static void give_up(struct qda_call *call, const struct qda_fail *fail)
 {
 	struct qda_domain *domain = call->session->domain;

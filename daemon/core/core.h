@@ -31,7 +31,8 @@ struct qda_outcome {
 };
 
 /* Where an answer goes. Copied by value into whatever waits; end is called exactly once, and never
- * after qda_client_gone(). It may be called before the starting function returns. */
+ * after qda_client_gone(). It may be called before the starting function returns, and from the
+ * middle of core's work: it takes note and must not call core. */
 struct qda_reply_to {
 	void (*end)(const struct qda_reply_to *to, const struct qda_outcome *outcome);
 	void *front;
