@@ -179,7 +179,8 @@ static void huge_outputs_are_refused_whatever_they_add_up_to(void **state)
 	static const uint64_t lengths[] = { QDA_STAGING_BYTES + 1, 1ull << 32, 1ull << 63,
 					    UINT64_MAX - REPLY_HEAD, UINT64_MAX - REPLY_HEAD + 1,
 					    UINT64_MAX };
-	struct qda_call_arg args[2] = { { QDA_CALL_INLINE, 0, 0, 0 }, { QDA_CALL_INLINE, 0, 0, 1 } };
+	struct qda_call_arg args[2] = { { .kind = QDA_CALL_INLINE },
+					{ .kind = QDA_CALL_INLINE, .length = 1 } };
 
 	for (unsigned i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
 		args[0].length = lengths[i];

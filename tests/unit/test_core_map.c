@@ -262,7 +262,8 @@ static void key_and_range_are_checked(void **state)
 {
 	static const struct { uint32_t key; uint64_t offset, size; int r; } rows[] = {
 		{ 0, 0, 4 * PAGE, 0 }, { 0x3fffffff, PAGE, 0, 0 }, { 1, 3 * PAGE, PAGE, 0 },
-		{ 0, 0, PAGE, -EEXIST }, { 0x40000000, 0, 0, -EINVAL }, { 0xffffffff, 0, 0, -EINVAL },
+		{ 0, 0, PAGE, -EEXIST },
+		{ 0x40000000, 0, 0, -EINVAL }, { 0xffffffff, 0, 0, -EINVAL },
 		{ 2, 1, PAGE, -EINVAL }, { 2, 0, PAGE + 1, -EINVAL }, { 2, 4 * PAGE, 0, -EINVAL },
 		{ 2, 4 * PAGE, PAGE, -ERANGE }, { 2, 0, 5 * PAGE, -ERANGE },
 		{ 2, UINT64_MAX - PAGE + 1, 2 * PAGE, -ERANGE }, { 2, PAGE, 0 - PAGE, -ERANGE },

@@ -165,7 +165,8 @@ static void quota_refuses_before_the_dsp_is_asked(void **state)
 
 static void close_is_answered_by_the_dsp(void **state)
 {
-	uint64_t module = open_module(&g, session, 0x80000010), close = ask_module_close(&g, module);
+	uint64_t module = open_module(&g, session, 0x80000010);
+	uint64_t close = ask_module_close(&g, module);
 	struct fake_op *op = call_op();
 	uint32_t in[2];
 

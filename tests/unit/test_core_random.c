@@ -560,14 +560,13 @@ static void end_world(void)
 	scene_end(&w.scene);
 }
 
-static void run(uint64_t seed)
+static void accounts_stay_true(void **seed)
 {
 	memset(&w, 0, sizeof(w));
-	w.state = seed;
+	w.state = *(uint64_t *)*seed;
 	scene_begin(&w.scene);
 	set_limits(&w.scene.core->config);
-	w.scene.domain->session_in_flight_max = 5;
-	w.scene.core->config.session_in_flight = 5;
+	w.scene.domain->session_in_flight_max = w.scene.core->config.session_in_flight = 5;
 	for (unsigned i = 0; i < GUESTS; i++)
 		come(i);
 	for (unsigned i = 0; i < STEPS; i++)
@@ -578,27 +577,13 @@ static void run(uint64_t seed)
 	assert_true(w.n_refused > 4000 && w.n_lost > 80);
 }
 
-static void first_seed(void **state)
-{
-	run(1);
-}
-
-static void second_seed(void **state)
-{
-	run(20261122);
-}
-
-static void third_seed(void **state)
-{
-	run(0xfeedfacecafebeef);
-}
-
 int main(void)
 {
+	static uint64_t seeds[] = { 1, 20261122, 0xfeedfacecafebeef };
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_seed),
-		cmocka_unit_test(second_seed),
-		cmocka_unit_test(third_seed),
+		cmocka_unit_test_prestate(accounts_stay_true, &seeds[0]),
+		cmocka_unit_test_prestate(accounts_stay_true, &seeds[1]),
+		cmocka_unit_test_prestate(accounts_stay_true, &seeds[2]),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -365,7 +365,8 @@ static void abandoned_calls_keep_their_slots(void **state)
 static void deadlines_pass_in_their_order(void **state)
 {
 	uint64_t later = ask_ping_until(&g, module, 20), sooner = ask_ping_until(&g, module, 10);
-	uint64_t never = ask_ping_until(&g, module, 0), far = ask_ping_until(&g, module, UINT64_MAX);
+	uint64_t never = ask_ping_until(&g, module, 0);
+	uint64_t far = ask_ping_until(&g, module, UINT64_MAX);
 	uint64_t begun = scene_clock;
 
 	assert_int_equal(qda_core_next_deadline(s.core), begun + 10000);

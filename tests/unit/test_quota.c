@@ -27,7 +27,8 @@ static void make(struct accounts *t, uint64_t connection, uint64_t uid, uint64_t
 	t->uid_limits[QDA_RES_CALLS] = uid;
 	t->total_limits[QDA_RES_CALLS] = total;
 	t->total = (struct qda_account){ .scope = "total", .limit = t->total_limits };
-	t->uid = (struct qda_account){ .scope = "uid", .parent = &t->total, .limit = t->uid_limits };
+	t->uid = (struct qda_account){ .scope = "uid", .parent = &t->total,
+				       .limit = t->uid_limits };
 	t->a = (struct qda_account){ .scope = "connection", .parent = &t->uid,
 				     .limit = t->connection_limits };
 	t->b = t->a;
