@@ -105,6 +105,9 @@ static int usable(const struct qda_device_session *session)
 {
 	if (session->closing)
 		return -ECANCELED;
+	/* While sessions hear one by one that the DSP is gone, the rest of them are still open. */
+	if (session->soft->link != SOFT_LINK_UP)
+		return -EPIPE;
 	if (session->state == SOFT_OPEN)
 		return 0;
 	return session->state == SOFT_OPENING ? -ENOTCONN : -ECONNRESET;

@@ -52,6 +52,18 @@ static void __attribute__((format(printf, 2, 3))) down(struct soft *soft, const 
 	}
 }
 
+/* What an operator should know about a DSP that is up: that its PDs can do more than they should. */
+static const char *confinement(uint32_t confined)
+{
+	if (!(confined & SOFTDSP_CONFINED_SECCOMP))
+		return "PDs are not confined: system calls are not filtered (no seccomp)";
+	if (!(confined & SOFTDSP_CONFINED_LANDLOCK))
+		return "PDs may read this user's files: the kernel has no Landlock";
+	if (!(confined & SOFTDSP_CONFINED_MEMORY))
+		return "PDs have no limit of memory (built with a sanitizer)";
+	return "";
+}
+
 void soft_link_up(struct soft *soft, const struct softdsp_hello *hello)
 {
 	soft->hello = *hello;
@@ -59,7 +71,7 @@ void soft_link_up(struct soft *soft, const struct softdsp_hello *hello)
 	soft->up_since = uv_now(soft->loop);
 	soft->why[0] = '\0';
 	uv_timer_stop(&soft->retry);
-	tell(soft, QDA_DEVICE_UP, "");
+	tell(soft, QDA_DEVICE_UP, confinement(soft->hello.confined));
 }
 
 /* --- the end of a connection --- */

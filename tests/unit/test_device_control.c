@@ -584,6 +584,56 @@ static void a_dsp_that_goes_ends_everything_on_it(void **state)
 	dsp_end_pd(&f->dsp, &again);
 }
 
+static struct {
+	struct qda_device_session *others[2];
+	struct qda_device_buffer *buffer;
+	unsigned n_refused;
+} reaction;
+
+/* What core might do when it hears of the first lost call. */
+static void use_the_other_sessions(struct rig *rig, uint64_t cookie)
+{
+	if (cookie != 10 && cookie != 11)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		int r = rig_map(rig, reaction.others[i], reaction.buffer, 5, 0, PAGE, 50);
+
+		assert_true(r == -EPIPE || r == -ECONNRESET);
+		r = rig_unmap(rig, reaction.others[i], 5, 51);
+		assert_true(r == -EPIPE || r == -ECONNRESET);
+		reaction.n_refused++;
+	}
+}
+
+static void other_sessions_may_be_used_while_one_hears_of_the_end(void **state)
+{
+	struct fixture *f = *state;
+	void *view;
+	struct dsp_pd pds[2];
+
+	reaction.buffer = rig_buffer(&f->rig, PAGE, &view);
+	reaction.n_refused = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		dsp_pd(&f->dsp, &pds[i], 1 + i);
+		assert_int_equal(rig_submit(&f->rig, pds[i].session, &null_call, 10 + i), 0);
+		reaction.others[i] = pds[i].session;
+	}
+	f->rig.on_done = use_the_other_sessions;
+	dsp_hang_up(&f->dsp);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_wait_lost(&f->rig, 1 + i);
+		assert_int_equal(rig_wait(&f->rig, 10 + i).err, -EPIPE);
+	}
+	f->rig.on_done = NULL;
+	assert_int_equal(reaction.n_refused, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_close(&f->rig, pds[i].session, 20 + i);
+		assert_int_equal(rig_wait(&f->rig, 20 + i).err, 0);
+		dsp_drop_pd(&pds[i]);
+	}
+	f->rig.ops->buffer_release(reaction.buffer);
+}
+
 static void nonsense(void **state, const void *bytes, size_t size, const char *why)
 {
 	struct fixture *f = *state;
@@ -697,6 +747,7 @@ int main(void)
 		TEST(a_late_answer_to_a_map_is_dropped),
 		TEST(a_map_answers_with_the_dsp_s_address),
 		TEST(a_dsp_that_goes_ends_everything_on_it),
+		TEST(other_sessions_may_be_used_while_one_hears_of_the_end),
 		TEST(an_unknown_record_ends_the_connection),
 		TEST(a_second_hello_ends_the_connection),
 		TEST(a_short_exit_ends_the_connection),
