@@ -52,7 +52,7 @@ static void __attribute__((format(printf, 2, 3))) down(struct soft *soft, const 
 	}
 }
 
-/* What an operator should know about a DSP that is up: that its PDs can do more than they should. */
+/* What an operator should know about a DSP that is up: its PDs can do more than they should. */
 static const char *confinement(uint32_t confined)
 {
 	if (!(confined & SOFTDSP_CONFINED_SECCOMP))

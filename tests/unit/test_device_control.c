@@ -84,6 +84,8 @@ static void info_is_the_hello(void **state)
 	assert_int_equal(info.sessions_max, DSP_BANKS);
 	assert_int_equal(info.arch, 0x73);
 	assert_false(info.client_dirs);
+	assert_string_equal(f->rig.why, "PDs are not confined: system calls are not filtered "
+					"(no seccomp)");
 }
 
 /* One bad greeting, and the words for it. */
