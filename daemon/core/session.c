@@ -337,11 +337,6 @@ int qda_session_close(struct qda_client *client, uint64_t handle, const struct q
 
 void qda_session_closed(struct qda_session *session)
 {
-	struct qda_fail fail;
-
-	/* Still there: the DSP went while the PD was being closed. */
-	qda_fail(&fail, ECANCELED, "the session was closed");
-	drop_calls(session, &fail);
 	qda_session_drop_maps(session);
 	device_gone(session);
 	if (session->state == QDA_SESSION_LOST)
