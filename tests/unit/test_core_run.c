@@ -100,6 +100,23 @@ static void small_call_does_not_overtake_one_that_waits_for_staging(void **state
 	assert_true(answer(&g, big)->order < answer(&g, small)->order);
 }
 
+/* A small one behind it, holding a page in the queue, would keep it from going for ever. */
+static void call_that_needs_all_of_staging_gets_it(void **state)
+{
+	uint64_t big, small;
+
+	ask_copy(&g, module, 8);
+	big = ask_copy(&g, module, 2 * HALF);
+	small = ask_copy(&g, module, 8);
+	fake_done(call_op(), 0, 0);
+	assert_int_equal(running(), 1);
+	assert_int_equal(call_op()->args[0].length, 2 * HALF);
+	fake_done(call_op(), 0, 0);
+	assert_success(&g, big);
+	fake_done(call_op(), 0, 0);
+	assert_success(&g, small);
+}
+
 static void abandoned_call_keeps_its_staging(void **state)
 {
 	uint64_t first = ask_copy(&g, module, 2 * HALF), second;
@@ -232,6 +249,24 @@ static void session_that_the_device_refuses_holds_up_nobody(void **state)
 	fake_done(call_op(), 0, 0);
 	assert_success(&other, call);
 	assert_int_equal(running(), 1);
+	guest_free(&other);
+}
+
+static void one_refusal_does_not_end_the_round(void **state)
+{
+	struct guest other;
+	uint64_t theirs;
+
+	guest_come(&other, &s, 1001);
+	theirs = open_module(&other, open_session(&other), 0x80000010);
+	s.domain->in_flight_max = 0;
+	ask_ping(&g, module);
+	ask_ping(&other, theirs);
+	ask_ping(&other, theirs);
+	s.domain->in_flight_max = 64;
+	fake_refuse(s.fake, FAKE_CALL, -EBUSY, 1);
+	qda_domain_pump(s.domain);
+	assert_int_equal(running(), 3);
 	guest_free(&other);
 }
 
@@ -525,6 +560,7 @@ int main(void)
 		TEST(call_without_room_in_staging_waits_for_it),
 		TEST(bytes_that_wait_are_charged),
 		TEST(small_call_does_not_overtake_one_that_waits_for_staging),
+		TEST(call_that_needs_all_of_staging_gets_it),
 		TEST(abandoned_call_keeps_its_staging),
 		TEST(end_of_the_call_in_front_lets_the_next_go),
 		TEST(deadline_of_the_call_in_front_lets_the_next_go),
@@ -532,6 +568,7 @@ int main(void)
 		TEST(session_without_calls_of_its_own_waits_for_others),
 		TEST(session_with_a_call_that_hangs_goes_on_when_others_end),
 		TEST(session_that_the_device_refuses_holds_up_nobody),
+		TEST(one_refusal_does_not_end_the_round),
 		TEST(end_of_any_operation_makes_room),
 		TEST(refusal_that_lasts_ends_the_call_and_not_the_next),
 		TEST(sessions_take_turns_one_call_each),
