@@ -51,7 +51,7 @@ static int die(uint32_t signal)
 		return *null;
 	case SIGFPE:
 #if defined(__x86_64__)
-		return 1 / zero;
+		return (int)signal / zero; /* 1 / zero needs no division: compilers know that */
 #else
 		return raise(SIGFPE); /* elsewhere division by zero is no fault */
 #endif
