@@ -260,10 +260,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct pd *pd = poll->data;
 	struct pd_report report;
-	struct record_fds fds;
-	long n = record_recv(pd->sockets.orders, &report, sizeof(report), &fds, MSG_DONTWAIT);
+	long n = record_recv(pd->sockets.orders, &report, sizeof(report), NULL, MSG_DONTWAIT);
 
-	record_fds_close(&fds);
 	if (n == -EAGAIN || n == -ENOMEM || n == -ENOBUFS)
 		return;
 	if (n == sizeof(report) && on_report(pd, &report))

@@ -149,14 +149,10 @@ __attribute__((noreturn))
 static void obey(void)
 {
 	struct pd_report report = { .kind = PD_REPORT_DONE };
-	struct record_fds fds;
 	struct pd_order order;
-	long n;
 
 	for (;;) {
-		n = record_recv(PD_FD_ORDERS, &order, sizeof(order), &fds, 0);
-		record_fds_close(&fds);
-		if (n != sizeof(order))
+		if (record_recv(PD_FD_ORDERS, &order, sizeof(order), NULL, 0) != sizeof(order))
 			_exit(PD_EXIT_DONE);
 		report.result = keys_order(&order, &report.addr);
 		send_report(&report);

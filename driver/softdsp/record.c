@@ -39,22 +39,23 @@ long record_recv(int sock, void *record, size_t size, struct record_fds *fds, in
 {
 	union control control;
 	struct iovec iov = { .iov_base = record, .iov_len = size };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
-	fds->n = 0;
+	if (fds) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		fds->n = 0;
+	}
 	do
 		n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	take_fds(&msg, fds);
-	fds->cut = msg.msg_flags & MSG_CTRUNC;
+	if (fds) {
+		take_fds(&msg, fds);
+		fds->cut = msg.msg_flags & MSG_CTRUNC;
+	}
 	return n;
 }
 

@@ -17,12 +17,11 @@ struct record_fds {
 	bool cut; /* there were more, or no room for them: the kernel closed those */
 };
 
-#define RECORD_FDS_NULL { .n = 0 }
-
 void record_fds_close(struct record_fds *fds);
 
 /* The record's whole length (which may be more than `size`: it was cut then), 0 at end of file, or
- * -errno. Descriptors are close-on-exec. `flags` as of recvmsg. */
+ * -errno. Descriptors are close-on-exec; with `fds` NULL none is taken, and the kernel drops what
+ * came: closing a descriptor of unknown kind oneself may block. `flags` as of recvmsg. */
 long record_recv(int sock, void *record, size_t size, struct record_fds *fds, int flags);
 
 /* 0 or -errno; -EAGAIN with MSG_DONTWAIT only. `fd` is lent, -1 for none. Never raises SIGPIPE. */

@@ -179,7 +179,8 @@ static void report_refused(struct socket_transport *t, const struct softdsp_map 
 	t->transport.ops->log(&t->transport, 3, text, n);
 }
 
-/* A refused map counts as done: what was to be seen there is not, and who reads it faults. */
+/* A refused map counts as done: what was to be seen there is not, and who reads it faults. The host
+ * is told before a call that waits for the map can answer. */
 static void apply(struct socket_transport *t, const struct softdsp_record *record, int fd)
 {
 	const struct softdsp_map *map = &record->map;
@@ -189,11 +190,11 @@ static void apply(struct socket_transport *t, const struct softdsp_record *recor
 	pthread_mutex_lock(&t->order);
 	check_number(t, map->maps - t->applied - 1);
 	err = record->kind == SOFTDSP_MAP ? apply_map(t, map, fd) : apply_unmap(t, map);
+	if (err)
+		report_refused(t, map, err);
 	t->applied = map->maps;
 	pthread_cond_broadcast(&t->moved);
 	pthread_mutex_unlock(&t->order);
-	if (err)
-		report_refused(t, map, err);
 }
 
 /* --- records --- */

@@ -19,62 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "softdsp_host.h"
-#include "softdsp_probe.h"
+#include "softdsp_fixture.h"
 
-#define ENTRY "?softdsp_probe_skel_handle_invoke&_modver=1.0"
-#define URI "file:///libsoftdsp_probe_skel.so" ENTRY
-#define MINE "file:///libmine_skel.so" ENTRY
-#define IN_4 " in method 4 of libsoftdsp_probe_skel.so"
-
-static struct host host;
-static unsigned fds_before;
-static char text[512];
-
-static int setup(void **state)
-{
-	fds_before = count_fds(getpid());
-	host_start(&host, (const char *const *)*state);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	host_end(&host);
-	assert_int_equal(count_fds(getpid()), fds_before);
-	return 0;
-}
-
-static uint32_t open_probe(struct session *s, uint32_t bank, int32_t client)
-{
-	uint32_t handle;
-
-	session_open(s, &host, bank, client);
-	assert_int_equal(session_open_module(s, URI, &handle, text), 0);
-	assert_string_equal(text, "");
-	return handle;
-}
-
-static uint32_t call_with(struct session *s, uint32_t handle, uint32_t method, uint32_t number)
-{
-	const struct value values[] = { { &number, 4 } };
-
-	return session_call(s, handle, fastrpc_sc(0, method, 1, 0, 0, 0), values, NULL);
-}
-
-static void assert_inverts(struct session *s, uint32_t handle)
-{
-	uint8_t in[1000], out[1000];
-	const struct value values[] = { { in, sizeof(in) }, { out, sizeof(out) } };
-
-	for (unsigned i = 0; i < sizeof(in); i++)
-		in[i] = i * 7;
-	memset(out, 0, sizeof(out));
-	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_INVERT, 1, 1, 0, 0), values,
-				      NULL), 0);
-	for (unsigned i = 0; i < sizeof(out); i++)
-		assert_int_equal(out[i], (uint8_t)~in[i]);
-}
+#define MINE "file:///libmine_skel.so" PROBE_ENTRY
 
 /* --- calls and modules --- */
 
@@ -175,7 +122,7 @@ static void another_interface_version_is_refused_by_the_skel(void **state)
 	uint32_t handle;
 
 	session_open(&s, &host, 1, 1);
-	assert_int_equal(session_open_module(&s, URI "&_idlver=9.0", &handle, text),
+	assert_int_equal(session_open_module(&s, PROBE_URI "&_idlver=9.0", &handle, text),
 			 FASTRPC_EVERSION);
 	assert_non_null(strstr(text, "another version"));
 	session_close(&s);
@@ -226,7 +173,7 @@ static void a_closed_handle_is_not_found_again(void **state)
 	assert_int_equal(session_close_module(&s, handle, text), 0);
 	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 0), FASTRPC_EINVHANDLE);
 	assert_int_equal(session_close_module(&s, handle, text), FASTRPC_EINVHANDLE);
-	assert_int_equal(session_open_module(&s, URI, &again, text), 0);
+	assert_int_equal(session_open_module(&s, PROBE_URI, &again, text), 0);
 	assert_int_not_equal(again, handle);
 	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 0), FASTRPC_EINVHANDLE);
 	assert_inverts(&s, again);
@@ -306,26 +253,6 @@ static void out_handles_can_be_called_given_and_closed(void **state)
 	assert_int_equal(session_close_module(&s, handle, text), 0);
 	assert_int_equal(self(&s, derived[1]), 0x1122334455661001);
 	session_close(&s);
-}
-
-static uint32_t map_key(uint32_t bank, int32_t client, int32_t key, uint32_t addr, uint64_t *got)
-{
-	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_MAP,
-					 .client_id = client,
-					 .key = key,
-					 .mem_addr = (uint64_t)bank << 32 | addr,
-					 .mem_len = 8192 };
-
-	return host_control(&host, bank, &ctl, got);
-}
-
-static uint32_t unmap_key(uint32_t bank, int32_t client, int32_t key)
-{
-	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_UNMAP,
-					 .client_id = client,
-					 .key = key };
-
-	return host_control(&host, bank, &ctl, NULL);
 }
 
 static void a_key_names_a_buffer(void **state)
@@ -433,7 +360,7 @@ static void a_library_is_unloaded_with_its_last_handle(void **state)
 	struct session s;
 	uint32_t handle = open_probe(&s, 1, 1), other;
 
-	assert_int_equal(session_open_module(&s, URI, &other, text), 0);
+	assert_int_equal(session_open_module(&s, PROBE_URI, &other, text), 0);
 	assert_int_equal(session_close_module(&s, other, text), 0);
 	assert_int_equal(session_call(&s, handle, sc, count, NULL), 0);
 	assert_int_equal(closed, 1);
@@ -442,7 +369,7 @@ static void a_library_is_unloaded_with_its_last_handle(void **state)
 			 0x1122334455660000);
 	assert_int_equal(session_close_module(&s, handle, text), 0);
 	/* Loaded anew, it counts from 0. */
-	assert_int_equal(session_open_module(&s, URI, &handle, text), 0);
+	assert_int_equal(session_open_module(&s, PROBE_URI, &handle, text), 0);
 	assert_int_equal(session_call(&s, handle, sc, count, NULL), 0);
 	assert_int_equal(closed, 0);
 	session_close(&s);
@@ -522,154 +449,6 @@ static void clocks_agree_with_each_other(void **state)
 	session_close(&s);
 }
 
-/* --- the life of PDs --- */
-
-struct death {
-	uint32_t how;
-	int signal, status;
-	const char *text;
-};
-
-static void die_in(uint32_t method, const struct death *death)
-{
-	uint32_t number = PROBE_DIE_ESCAPED, how = death->how;
-	const struct value one[] = { { &how, 4 } }, two[] = { { &number, 4 }, { &how, 4 } };
-	struct session doomed, other;
-	uint32_t handle = open_probe(&doomed, 1, 1), in_other = open_probe(&other, 2, 2);
-	struct line line;
-
-	if (method < 31)
-		session_send(&doomed, 0, handle, fastrpc_sc(0, method, 1, 0, 0, 0), one);
-	else
-		session_send(&doomed, 0, handle, fastrpc_sc(0, 31, 2, 0, 0, 0), two);
-	session_wait_end(&doomed);
-	host_wait(&host, SOFTDSP_EXIT, &line);
-	assert_int_equal(line.record.client, 1);
-	assert_int_equal(line.record.bank, 1);
-	assert_int_equal(line.record.exit.signal, death->signal);
-	assert_int_equal(line.record.exit.status, death->status);
-	assert_int_equal(line.record.exit.in_call, 1);
-	assert_int_equal(line.record.exit.method, method);
-	assert_string_equal(line.record.exit.module, "libsoftdsp_probe_skel.so");
-	assert_string_equal(line_text(&line), death->text);
-	assert_inverts(&other, in_other);
-	assert_int_equal(map_key(1, 1, 5, 0x400000, NULL), FASTRPC_EBADSTATE);
-	assert_int_equal(host_create(&host, 1, 3), FASTRPC_EBADSTATE);
-	session_close(&doomed);
-	session_close(&other);
-	session_open(&doomed, &host, 1, 1);
-	session_close(&doomed);
-	assert_int_equal(host.n_exits, 1);
-}
-
-static void a_fault_is_told_with_module_and_method(void **state)
-{
-	die_in(PROBE_DIE, &(struct death){ SIGSEGV, SIGSEGV, 0, "SIGSEGV" IN_4 });
-}
-
-static void a_method_beyond_the_scalars_is_told_too(void **state)
-{
-	die_in(PROBE_DIE_ESCAPED,
-	       &(struct death){ SIGFPE, SIGFPE, 0,
-				"SIGFPE in method 40 of libsoftdsp_probe_skel.so" });
-}
-
-static void abort_is_told(void **state)
-{
-	die_in(PROBE_DIE, &(struct death){ SIGABRT, SIGABRT, 0, "SIGABRT" IN_4 });
-}
-
-static void a_kill_without_handler_is_told(void **state)
-{
-	die_in(PROBE_DIE, &(struct death){ SIGKILL, SIGKILL, 0, "SIGKILL" IN_4 });
-}
-
-static void exit_is_told(void **state)
-{
-	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_EXIT, 0, 5, "exit with status 5" IN_4 });
-}
-
-static void a_quick_exit_is_told(void **state)
-{
-	die_in(PROBE_DIE, &(struct death){ PROBE_DIE_QUICK, 0, 6, "exit with status 6" IN_4 });
-}
-
-static void a_hung_session_can_be_released(void **state)
-{
-	uint32_t number = 2;
-	const struct value values[] = { { &number, 4 } };
-	struct session s;
-	uint32_t handle = open_probe(&s, 1, 1);
-
-	session_send(&s, 0, handle, fastrpc_sc(0, PROBE_RENDEZVOUS, 1, 0, 0, 0), values);
-	session_close(&s);
-	assert_int_equal(host.n_exits, 0);
-	open_probe(&s, 1, 1);
-	session_close(&s);
-}
-
-static void asked_to_exit_it_answers_first(void **state)
-{
-	struct line line;
-	struct session s;
-
-	session_open(&s, &host, 1, 1);
-	assert_int_equal(session_call(&s, 4, fastrpc_sc(0, 2, 0, 0, 0, 0), NULL, NULL), 0);
-	session_wait_end(&s);
-	host_wait(&host, SOFTDSP_EXIT, &line);
-	assert_int_equal(line.record.exit.signal, 0);
-	assert_int_equal(line.record.exit.in_call, 0);
-	assert_string_equal(line_text(&line), "exit with status 0 outside any call");
-	session_close(&s);
-}
-
-static void one_session_a_bank_and_a_client(void **state)
-{
-	struct session s;
-
-	session_open(&s, &host, 1, 1);
-	assert_int_equal(host_create(&host, 1, 2), FASTRPC_EBADSTATE);
-	assert_int_equal(host_create(&host, 2, 1), FASTRPC_EBADSTATE);
-	assert_int_equal(host_release(&host, 1, 9), FASTRPC_EBADSTATE);
-	session_close(&s);
-	assert_int_equal(host_release(&host, 1, 1), FASTRPC_EBADSTATE);
-}
-
-static void nobody_joins_the_root_pd(void **state)
-{
-	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_ATTACH, .client_id = 1 };
-
-	assert_int_equal(host_control(&host, 1, &ctl, NULL), FASTRPC_EUNSUPPORTED);
-}
-
-static void sessions_leave_nothing_behind(void **state)
-{
-	struct session s;
-	unsigned fds;
-
-	open_probe(&s, 1, 1);
-	session_close(&s);
-	fds = count_fds(host.pid);
-	for (int32_t i = 0; i < 20; i++) {
-		open_probe(&s, i % 7 + 1, i + 1);
-		session_close(&s);
-	}
-	assert_int_equal(count_fds(host.pid), fds);
-}
-
-static void a_host_that_leaves_takes_its_sessions_along(void **state)
-{
-	struct session a, b;
-
-	open_probe(&a, 1, 1);
-	open_probe(&b, 2, 2);
-	shutdown(host.control, SHUT_RDWR);
-	session_wait_end(&a);
-	session_wait_end(&b);
-	session_drop(&a);
-	session_drop(&b);
-}
-
 /* --- directories of the client --- */
 
 static void client_directories_are_searched_first(void **state)
@@ -705,9 +484,6 @@ static void client_directories_are_searched_first(void **state)
 	rmdir(dir);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define T_WITH(f, options) { #f, f, setup, teardown, (void *)(options) }
-
 int main(void)
 {
 	static const char *const with_dirs[] = { "--client-dirs", NULL };
@@ -733,18 +509,6 @@ int main(void)
 		T(a_flood_of_lines_costs_lines_only),
 		T(attributes_are_told_on_both_channels),
 		T(clocks_agree_with_each_other),
-		T(a_fault_is_told_with_module_and_method),
-		T(a_method_beyond_the_scalars_is_told_too),
-		T(abort_is_told),
-		T(a_kill_without_handler_is_told),
-		T(exit_is_told),
-		T(a_quick_exit_is_told),
-		T(a_hung_session_can_be_released),
-		T(asked_to_exit_it_answers_first),
-		T(one_session_a_bank_and_a_client),
-		T(nobody_joins_the_root_pd),
-		T(sessions_leave_nothing_behind),
-		T(a_host_that_leaves_takes_its_sessions_along),
 		T(client_directories_are_searched_first),
 		T_WITH(client_directories_are_searched_first, with_dirs),
 	};

@@ -11,150 +11,15 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "softdsp_host.h"
-#include "softdsp_probe.h"
-
-#define URI "file:///libsoftdsp_probe_skel.so?softdsp_probe_skel_handle_invoke&_modver=1.0"
-
-static struct host host;
-static unsigned fds_before;
-static char text[512];
-
-static int setup(void **state)
-{
-	fds_before = count_fds(getpid());
-	host_start(&host, (const char *const *)*state);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	host_end(&host);
-	assert_int_equal(count_fds(getpid()), fds_before);
-	return 0;
-}
-
-static uint32_t open_probe(struct session *s, uint32_t bank, int32_t client)
-{
-	uint32_t handle;
-
-	session_open(s, &host, bank, client);
-	assert_int_equal(session_open_module(s, URI, &handle, text), 0);
-	return handle;
-}
-
-static uint32_t call_with(struct session *s, uint32_t handle, uint32_t method, uint32_t number)
-{
-	const struct value values[] = { { &number, 4 } };
-
-	return session_call(s, handle, fastrpc_sc(0, method, 1, 0, 0, 0), values, NULL);
-}
-
-/* The whole way is still there. */
-static void assert_serves(uint32_t bank, int32_t client)
-{
-	struct session s;
-	uint32_t handle = open_probe(&s, bank, client);
-
-	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 4711), 4711);
-	session_close(&s);
-}
-
-/* --- the cage --- */
-
-static int attempt(struct session *s, uint32_t handle, uint32_t what)
-{
-	int err = -1;
-	const struct value values[] = { { &what, 4 }, { &err, 4 } };
-
-	assert_int_equal(session_call(s, handle, fastrpc_sc(0, PROBE_ATTEMPT, 1, 1, 0, 0), values,
-				      NULL), 0);
-	return err;
-}
-
-static void a_skel_cannot_get_out(void **state)
-{
-	static const uint32_t refused[] = {
-		PROBE_SOCKET, PROBE_CONNECT, PROBE_FORK, PROBE_EXEC, PROBE_KILL_PARENT,
-		PROBE_TGKILL_PARENT, PROBE_PTRACE, PROBE_READ_PARENT, PROBE_MOUNT, PROBE_UNSHARE,
-		PROBE_IO_URING, PROBE_MEMFD, PROBE_SIGNAL_OWNER, PROBE_DIRECTORY, PROBE_UNLINK,
-		PROBE_MAP_SHARED, PROBE_MAP_GROWING, PROBE_OPEN_WRITE, PROBE_PRCTL,
-	};
-	struct session s;
-	uint32_t handle;
-
-	if (!(host.hello.confined & SOFTDSP_CONFINED_SECCOMP))
-		skip();
-	handle = open_probe(&s, 1, 1);
-	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		assert_int_equal(attempt(&s, handle, refused[i]), EPERM);
-	assert_int_equal(attempt(&s, handle, PROBE_CLONE3), ENOSYS);
-	session_close(&s);
-}
-
-static void a_skel_reads_libraries_only(void **state)
-{
-	struct session s;
-	uint32_t handle;
-
-	if (!(host.hello.confined & SOFTDSP_CONFINED_LANDLOCK))
-		skip();
-	handle = open_probe(&s, 1, 1);
-	assert_int_equal(attempt(&s, handle, PROBE_OPEN_READ), EACCES);
-	assert_int_equal(attempt(&s, handle, PROBE_OPEN_LIBRARY), 0);
-	session_close(&s);
-}
-
-static void a_skels_memory_has_a_limit(void **state)
-{
-	struct session s;
-	uint32_t handle;
-
-	if (!(host.hello.confined & SOFTDSP_CONFINED_MEMORY))
-		skip();
-	handle = open_probe(&s, 1, 1);
-	assert_int_equal(attempt(&s, handle, PROBE_MAP_MUCH), ENOMEM);
-	assert_int_equal(attempt(&s, handle, PROBE_MAP_LITTLE), 0);
-	session_close(&s);
-}
-
-static void a_skel_may_start_threads(void **state)
-{
-	struct session s;
-	uint32_t handle = open_probe(&s, 1, 1);
-
-	assert_int_equal(attempt(&s, handle, PROBE_THREAD), 0);
-	session_close(&s);
-}
-
-static void a_skel_that_spins_runs_out_of_time(void **state)
-{
-	struct session s;
-	uint32_t handle = open_probe(&s, 1, 1);
-	struct line line;
-
-	session_send(&s, 0, handle, fastrpc_sc(0, PROBE_SPIN, 0, 0, 0, 0), NULL);
-	session_wait_end(&s);
-	host_wait(&host, SOFTDSP_EXIT, &line);
-	assert_int_equal(line.record.exit.signal, SIGXCPU);
-	assert_string_equal(line_text(&line),
-			    "SIGXCPU (its 1 s of CPU time are used up) in method 15 of "
-			    "libsoftdsp_probe_skel.so");
-	session_close(&s);
-	assert_serves(1, 1);
-}
+#include "softdsp_fixture.h"
 
 /* --- records --- */
 
@@ -508,7 +373,7 @@ static void an_open_that_lies_about_its_lengths_is_refused(void **state)
 {
 	struct session s;
 	uint32_t in[2], out[2];
-	char name[] = URI;
+	char name[] = PROBE_URI;
 	const struct value values[] = { { in, 8 }, { name, sizeof(name) }, { out, 8 },
 					{ text, 512 } };
 	static const uint32_t lies[][2] = { { 0, 512 }, { sizeof(name) + 1, 512 }, { ~0u, 512 },
@@ -553,13 +418,14 @@ static void opens_calls_and_closes_race_safely(void **state)
 	enum { N = 12, ROUNDS = 60 };
 	const uint32_t open_sc = 0x02020200, close_sc = 0x03010200;
 	const uint32_t call_sc = fastrpc_sc(0, PROBE_RETURN, 1, 0, 0, 0);
-	uint32_t in[2] = { sizeof(URI), 0 }, out[N][2], close_in[N][2], dlerr, number = 9, retval;
+	uint32_t in[2] = { sizeof(PROBE_URI), 0 }, out[N][2], close_in[N][2];
+	uint32_t dlerr, number = 9, retval;
 	struct session s;
 
 	session_open(&s, &host, 1, 1);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct value values[] = { { in, 8 }, { (void *)URI, sizeof(URI) }, { out, 8 },
-					  { text } };
+		struct value values[] = { { in, 8 }, { (void *)PROBE_URI, sizeof(PROBE_URI) },
+					  { out, 8 }, { text } };
 		const struct value call[] = { { &number, 4 } };
 
 		for (uint32_t i = 0; i < N; i++)
@@ -611,180 +477,10 @@ static void directories_of_a_refused_session_are_not_the_next_ones(void **state)
 	close(fd);
 }
 
-/* --- life --- */
-
-static void a_session_whose_host_end_closes_ends(void **state)
-{
-	struct session s;
-	struct line line;
-
-	open_probe(&s, 1, 1);
-	session_drop(&s);
-	host_wait(&host, SOFTDSP_EXIT, &line);
-	assert_int_equal(line.record.exit.signal, 0);
-	assert_int_equal(host_release(&host, 1, 1), 0);
-	assert_serves(1, 1);
-}
-
-/* Creates and releases without reading a single answer: the DSP stops reading, nobody else does. */
-static void a_host_that_does_not_read_stops_itself_only(void **state)
-{
-	const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE, .client_id = 77 };
-	struct softdsp_record record = { .kind = SOFTDSP_CALL };
-	struct session s;
-	uint32_t handle = open_probe(&s, 1, 1), sc, sent = 0, got = 0;
-	struct fastrpc_place place;
-	struct fastrpc_msg msg;
-	struct line line;
-
-	assert_int_equal(fastrpc_ctl_write(host.page[2], 2ull << 32 | PAGE_AT, &ctl, &sc, &place),
-			 0);
-	fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 2ull << 32 | PAGE_AT, 4096);
-	memcpy(record.call.msg, &msg, sizeof(msg));
-	while (send(host.control, &record, SOFTDSP_SIZE(call), MSG_DONTWAIT) > 0)
-		sent++;
-	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(call_with(&s, handle, PROBE_RETURN, 5), 5);
-	for (; got < sent; got++)
-		host_wait(&host, SOFTDSP_RESPONSE, &line);
-	session_close(&s);
-	assert_serves(1, 1);
-}
-
-/* Its main thread stopped, the PD answers no order: 64 wait, the rest is refused, nobody else is
- * held up, and its release ends it all. */
-static void a_pd_that_does_not_answer_holds_up_nobody(void **state)
-{
-	struct softdsp_record record = { .kind = SOFTDSP_CALL };
-	struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_UNMAP, .client_id = 1 };
-	unsigned refused = 0, dropped = 0, released = 0;
-	struct fastrpc_place place;
-	struct fastrpc_msg msg;
-	struct fastrpc_rsp rsp;
-	struct session s;
-	struct line line;
-	uint32_t sc;
-
-	session_open(&s, &host, 1, 1);
-	assert_int_equal(kill(host_only_pd(&host), SIGSTOP), 0);
-	fastrpc_ctl_write(host.page[1], 1ull << 32 | PAGE_AT, &ctl, &sc, &place);
-	fastrpc_request(&msg, 0, 1, fastrpc_ctx(1, 1, 0), 1, sc, 1ull << 32 | PAGE_AT, 4096);
-	memcpy(record.call.msg, &msg, sizeof(msg));
-	for (unsigned i = 0; i < 70; i++)
-		host_send_record(&host, &record, SOFTDSP_SIZE(call), -1);
-	for (; refused < 6; refused++) {
-		host_wait(&host, SOFTDSP_RESPONSE, &line);
-		memcpy(&rsp, line.record.rsp, sizeof(rsp));
-		assert_int_equal((uint32_t)rsp.retval, FASTRPC_ENOMEMORY);
-	}
-	assert_serves(2, 2);
-	ctl.method = FASTRPC_PROCESS_RELEASE;
-	fastrpc_ctl_write(host.page[1], 1ull << 32 | PAGE_AT, &ctl, &sc, &place);
-	fastrpc_request(&msg, 0, 1, fastrpc_ctx(2, 1, 0), 1, sc, 1ull << 32 | PAGE_AT, 4096);
-	memcpy(record.call.msg, &msg, sizeof(msg));
-	host_send_record(&host, &record, SOFTDSP_SIZE(call), -1);
-	while (!released) {
-		host_wait(&host, SOFTDSP_RESPONSE, &line);
-		memcpy(&rsp, line.record.rsp, sizeof(rsp));
-		released = rsp.ctx == msg.ctx;
-		dropped += !released;
-		assert_int_equal((uint32_t)rsp.retval, released ? 0 : FASTRPC_EBADSTATE);
-	}
-	assert_int_equal(dropped, 64);
-	session_drop(&s);
-	assert_serves(1, 1);
-}
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	assert_true(fd >= 0);
-	/* The program has to get as far as listening. */
-	for (int i = 0; connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0; i++) {
-		assert_true(i < 2000 && (errno == ENOENT || errno == ECONNREFUSED));
-		usleep(10000);
-	}
-	return fd;
-}
-
-static void the_next_host_is_served_when_the_first_is_gone(void **state)
-{
-	char dir[] = "/tmp/softdsp-test-XXXXXX", path[64];
-	struct softdsp_record hello;
-	int first, second, status;
-	pid_t pid;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/socket", dir);
-	pid = fork();
-	if (!pid) {
-		execl(SOFTDSP_PROGRAM, SOFTDSP_PROGRAM, "--socket", path, "--banks", "3", NULL);
-		_exit(127);
-	}
-	first = connect_to(path);
-	assert_int_equal(recv(first, &hello, sizeof(hello), 0), SOFTDSP_SIZE(hello));
-	assert_int_equal(hello.hello.banks, 3);
-	second = connect_to(path);
-	assert_int_equal(recv(second, &hello, sizeof(hello), MSG_DONTWAIT), -1);
-	close(first);
-	assert_int_equal(recv(second, &hello, sizeof(hello), 0), SOFTDSP_SIZE(hello));
-	close(second);
-	assert_int_equal(kill(pid, SIGTERM), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_int_equal(access(path, F_OK), -1);
-	rmdir(dir);
-}
-
-static int run_program(const char *a, const char *b, const char *c)
-{
-	int status;
-	const pid_t pid = fork();
-
-	if (!pid) {
-		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
-		dup2(2, 1);
-		execl(SOFTDSP_PROGRAM, SOFTDSP_PROGRAM, a, b, c, NULL);
-		_exit(127);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static void wrong_options_are_refused(void **state)
-{
-	assert_int_equal(run_program("--help", NULL, NULL), 0);
-	assert_int_equal(run_program("--version", NULL, NULL), 0);
-	assert_int_equal(run_program(NULL, NULL, NULL), 1);
-	assert_int_equal(run_program("--fd", "77", NULL), 1);
-	assert_int_equal(run_program("--fd", "0", "--socket=/tmp/x"), 1);
-	assert_int_equal(run_program("--fd=0", "--banks", "65"), 1);
-	assert_int_equal(run_program("--fd=0", "--banks", "-1"), 1);
-	assert_int_equal(run_program("--fd=0", "--pd-memory", "1Q"), 1);
-	assert_int_equal(run_program("--fd=0", "--pd-memory", "20000000000GiB"), 1);
-	assert_int_equal(run_program("--fd=0", "--arch", "68"), 1);
-	assert_int_equal(run_program("--fd=0", "--name", "../x"), 1);
-	assert_int_equal(run_program("--fd=0", "--modules", "/nowhere"), 1);
-	assert_int_equal(run_program("--fd=0", "surplus", NULL), 1);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define T_WITH(f, options) { #f, f, setup, teardown, (void *)(options) }
-
 int main(void)
 {
 	static const char *const with_dirs[] = { "--client-dirs", NULL };
-	static const char *const one_second[] = { "--pd-cpu", "1", NULL };
 	const struct CMUnitTest tests[] = {
-		T(a_skel_cannot_get_out),
-		T(a_skel_reads_libraries_only),
-		T(a_skels_memory_has_a_limit),
-		T(a_skel_may_start_threads),
-		T_WITH(a_skel_that_spins_runs_out_of_time, one_second),
 		T(records_of_no_kind_are_dropped_on_control),
 		T(records_of_no_kind_are_dropped_on_the_pd_channel),
 		T(forged_control_calls_are_answered_and_harmless),
@@ -800,11 +496,6 @@ int main(void)
 		T(handles_run_out_at_4096_and_come_back),
 		T(opens_calls_and_closes_race_safely),
 		T_WITH(directories_of_a_refused_session_are_not_the_next_ones, with_dirs),
-		T(a_session_whose_host_end_closes_ends),
-		T(a_host_that_does_not_read_stops_itself_only),
-		T(a_pd_that_does_not_answer_holds_up_nobody),
-		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
-		cmocka_unit_test(wrong_options_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
