@@ -281,9 +281,14 @@ static void client_goes_while_its_session_opens(void **state)
 
 static void client_goes_and_its_session_fails_to_open(void **state)
 {
+	struct qda_client *client = qda_client_ref(g.client);
+
 	ask_open(&g);
 	guest_go(&g);
+	assert_int_equal(client->n_sessions, 0);
 	fake_done(fake_find(s.fake, FAKE_OPEN), -EREMOTEIO, 1);
+	assert_int_equal(client->n_sessions, 0);
+	qda_client_unref(client);
 	assert_null(fake_find(s.fake, FAKE_CLOSE));
 	assert_int_equal(s.core->total.used[QDA_RES_SESSIONS], 0);
 	assert_true(RB_EMPTY(&s.core->users));
