@@ -13,13 +13,14 @@ struct device;
 struct qda_device;
 
 #define QDA_MESSAGE_SIZE 40	/* struct fastrpc_msg */
-#define QDA_BANKS_MAX	 64
+#define QDA_BANKS_MAX	 16	/* each has a message id for its own process control */
 
 /**
  * struct qda_transport_bank - one context bank of the DSP
  * @dev: what memory is mapped for: DMA addresses made for it are addresses in this bank. They must
  *	lie in [4096, 4 GiB): the DMA mask is 32 bits and address 0 is never given out. It needs a
- *	large maximum segment size (dma_set_max_seg_size()).
+ *	large maximum segment size (dma_set_max_seg_size()). Only dma_map_sgtable() and its opposite
+ *	are used, by this module and by those who export dma-bufs.
  * @stream_id: of the bank; added to the addresses that the DSP is told. Not 0.
  */
 struct qda_transport_bank {
