@@ -16,6 +16,8 @@
 
 #define PAGE	   4096u
 #define REPLY_HEAD 1024u /* reserved for a reply beside its inline data */
+#define KEEP_FEW 1024u  /* unused calls that are kept: about 1 KiB each */
+#define KEEP_MANY 16u  /* and 35 KiB each */
 
 /* Room to plan one call in; the loop has one thread, so one is enough. */
 struct qda_call_scratch {
@@ -69,11 +71,24 @@ static struct qda_call *take_call(struct qda_call_pools *pools, unsigned n_args)
 	struct qda_call_stack *stack = few ? &pools->few : &pools->many;
 	struct qda_call *call = SLIST_FIRST(stack);
 
-	if (call)
-		SLIST_REMOVE_HEAD(stack, pool_link);
-	else
-		call = new_call(few ? QDA_CALL_FEW_ARGS : QDA_CALL_MAX_ARGS);
+	if (!call)
+		return new_call(few ? QDA_CALL_FEW_ARGS : QDA_CALL_MAX_ARGS);
+	SLIST_REMOVE_HEAD(stack, pool_link);
+	--*(few ? &pools->n_few : &pools->n_many);
 	return call;
+}
+
+static void give_call(struct qda_call_pools *pools, struct qda_call *call)
+{
+	bool few = call->capacity == QDA_CALL_FEW_ARGS;
+	unsigned *n = few ? &pools->n_few : &pools->n_many;
+
+	if (*n >= (few ? KEEP_FEW : KEEP_MANY)) {
+		free(call);
+		return;
+	}
+	++*n;
+	SLIST_INSERT_HEAD(few ? &pools->few : &pools->many, call, pool_link);
 }
 
 void qda_call_free(struct qda_call *call)
@@ -90,8 +105,7 @@ void qda_call_free(struct qda_call *call)
 	qda_charge_deinit(&call->count);
 	qda_session_unref(call->session);
 	qda_client_unref(call->client);
-	SLIST_INSERT_HEAD(call->capacity == QDA_CALL_FEW_ARGS ? &pools->few : &pools->many, call,
-			  pool_link);
+	give_call(pools, call);
 }
 
 static int make_call(struct qda_session *session, const struct qda_call_spec *spec,

@@ -9,7 +9,8 @@
  * that to the device all arguments are places in buffers. If staging is full the bytes wait in
  * `held`.
  *
- * Objects come from two pools (few and many arguments) that only grow: no heap in the steady state.
+ * Objects come from two pools, for few and for many arguments, that keep what a steady load needs:
+ * no heap then. What a burst took beyond that goes back.
  */
 #pragma once
 
@@ -36,6 +37,7 @@ SLIST_HEAD(qda_call_stack, qda_call);
 /* Free objects, and room to plan one call in. */
 struct qda_call_pools {
 	struct qda_call_stack few, many;
+	unsigned n_few, n_many;
 	struct qda_call_scratch *scratch;
 };
 
