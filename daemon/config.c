@@ -80,6 +80,7 @@ struct place {
 	FILE *file;
 	const char *path;
 	unsigned line;
+	unsigned wrong; /* the line of the last value looked at */
 	int err;	/* of reading */
 	const char *key;
 	const char *value;
@@ -237,15 +238,8 @@ static bool take_domain(const struct place *at, const char *name)
 	return complain(at, "no such key in [domain]: device, socket, program, modules, in_flight");
 }
 
-/* libinih's handler: 0 is an error, and the first one is what counts. */
-static int on_value(void *user, const char *section, const char *key, const char *value)
+static bool take_value(const struct place *at, const char *section)
 {
-	struct place *at = user;
-
-	if (*at->config->error)
-		return 0;
-	at->key = key;
-	at->value = value;
 	if (!strcmp(section, "daemon"))
 		return take_daemon(at);
 	if (!strncmp(section, "domain ", 7))
@@ -274,6 +268,19 @@ static const char *find_fault(struct place *at, const char *line)
 	if (blanks && !strchr(";#\n", line[blanks]))
 		return "a line must not begin with blanks";
 	return NULL;
+}
+
+/* libinih's handler: 0 is an error, and the first one is what counts. */
+static int on_value(void *user, const char *section, const char *key, const char *value)
+{
+	struct place *at = user;
+
+	if (*at->config->error)
+		return 0;
+	at->key = key;
+	at->value = value;
+	at->wrong = at->line;
+	return take_value(at, section);
 }
 
 /* libinih's reader: counts lines, and ends at one that libinih would misread. */
@@ -314,7 +321,8 @@ int qda_config_read(struct qda_config *config, const char *path)
 	fclose(at.file);
 	if (at.err)
 		return cannot_read(config, path, at.err);
-	if (line && !*config->error)
+	/* libinih goes on behind a line that it cannot read. */
+	if (line && (!*config->error || (unsigned)line < at.wrong))
 		snprintf(config->error, sizeof(config->error),
 			 "%s:%d: neither [section], key=value nor ; comment", path, line);
 	return *config->error ? -EINVAL : 0;
