@@ -247,6 +247,17 @@ void broker_wait_end(struct broker *b)
 	release(b);
 }
 
+void broker_forget(struct broker *b)
+{
+	UNTIL (reap(b))
+		;
+	UNTIL (no_child_left()) /* the DSP sees that its host is gone */
+		;
+	assert_int_equal(unlink(b->socket), 0);
+	check_directory(b);
+	release(b);
+}
+
 void broker_stop(struct broker *b)
 {
 	if (b->log < 0)
@@ -349,7 +360,8 @@ static bool is_below(const struct broker *b, pid_t pid)
 	return false;
 }
 
-static unsigned find_processes(const struct broker *b, const char *wanted, pid_t *one)
+static unsigned find_processes(const struct broker *b, const char *wanted, size_t n_wanted,
+			       pid_t *one)
 {
 	DIR *dir = opendir("/proc");
 	unsigned n = 0;
@@ -361,7 +373,7 @@ static unsigned find_processes(const struct broker *b, const char *wanted, pid_t
 		char name[32];
 
 		if (pid <= 0 || !read_stat(pid, name, &parent, &ticks) ||
-		    strncmp(name, wanted, strlen(wanted)) || !is_below(b, parent))
+		    strncmp(name, wanted, n_wanted) || !is_below(b, parent))
 			continue;
 		*one = pid;
 		n++;
@@ -374,14 +386,14 @@ unsigned broker_processes(const struct broker *b, const char *name)
 {
 	pid_t one;
 
-	return find_processes(b, name, &one);
+	return find_processes(b, name, strlen(name), &one);
 }
 
 pid_t broker_process(const struct broker *b, const char *name)
 {
 	pid_t one = 0;
 
-	assert_true(find_processes(b, name, &one) > 0);
+	assert_true(find_processes(b, name, strlen(name) + 1, &one) > 0);
 	return one;
 }
 

@@ -50,6 +50,8 @@ void broker_stop(struct broker *b);
 /* The same after something else has told it to end. */
 void broker_wait_end(struct broker *b);
 void broker_signal(struct broker *b, int signal);
+/* It was killed: reap it and what it left, and clear up for it. */
+void broker_forget(struct broker *b);
 
 /* For cmocka: a broker with default options as *state. */
 int broker_setup(void **state);
@@ -60,7 +62,7 @@ int broker_teardown(void **state);
 unsigned broker_fds(const struct broker *b);
 uint64_t broker_cpu_ms(const struct broker *b);
 unsigned broker_processes(const struct broker *b, const char *name);
-/* The pid of one of them. */
+/* The pid of one of just this name. */
 pid_t broker_process(const struct broker *b, const char *name);
 /* Live heap bytes, and allocations made since it started. Skip the test where they cannot be had. */
 int64_t broker_heap(const struct broker *b);

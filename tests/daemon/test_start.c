@@ -5,7 +5,7 @@
  */
 #include "peer.h"
 
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -68,6 +68,207 @@ static void a_socket_that_nobody_answers_is_replaced(void **state)
 	peer_free(peer_new(*state));
 }
 
+/* --- configuration --- */
+
+/* Have qdad judge a configuration. Returns its exit status; `out` is what it said. */
+static int check_config(const char *text, char *out, size_t size)
+{
+	char path[] = "/tmp/qdad-conf.XXXXXX";
+	const char *argv[] = { QDAD, "--user", "--check-config", "--config", path, NULL };
+	int fd = mkostemp(path, O_CLOEXEC), status;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	status = run_program(NULL, argv, out, size);
+	assert_int_equal(unlink(path), 0);
+	return status;
+}
+
+static void good_configurations_are_good(void **state)
+{
+	static const char *const good[] = {
+		"",
+		"; nothing\n\n",
+		"[daemon]\nhello_ms=1\ndrain_ms=0\nsession_in_flight=127\ngroup=qda\n",
+		"[domain cdsp]\ndevice=soft\nin_flight=255\nmodules=/a:/b\n[domain adsp]\n"
+		"socket=/run/x\n",
+		"[connection]\nsessions=0\nbuffer_bytes=25%\n[quota default]\nbuffer_bytes=4G\n"
+		"[total]\nfds=64K\nout_bytes=1M\n",
+	};
+	char out[2048];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_int_equal(check_config(good[i], out, sizeof(out)), 0);
+		assert_string_equal(out, "");
+	}
+}
+
+static void errors_in_a_configuration_name_place_key_and_value(void **state)
+{
+	static const struct {
+		const char *text, *line, *what;
+	} bad[] = {
+		{ "[daemon]\nhello_ms=0\n", ":2:", "hello_ms=0" },
+		{ "[daemon]\nhello_ms=3600001\n", ":2:", "3600000" },
+		{ "[daemon]\n\n; x\ndrain_ms=soon\n", ":4:", "drain_ms=soon" },
+		{ "[daemon]\ndrain_ms=-1\n", ":2:", "drain_ms=-1" },
+		{ "[daemon]\nsession_in_flight=128\n", ":2:", "1 to 127" },
+		{ "[daemon]\ncolour=red\n", ":2:", "colour=red" },
+		{ "[demon]\nhello_ms=1\n", ":2:", "no such section" },
+		{ "[connection]\nsession=1\n", ":2:", "session=1" },
+		{ "[connection]\nsessions=1x\n", ":2:", "sessions=1x" },
+		{ "[connection]\nsessions=\n", ":2:", "sessions=" },
+		{ "[total]\nbuffer_bytes=101%\n", ":2:", "101%" },
+		{ "[total]\nbuffer_bytes=99999999999999999999\n", ":2:", "99999999999999999999" },
+		{ "[total]\nbuffer_bytes=18446744073709551615G\n", ":2:", "G" },
+		{ "[domain cdsp]\ndevice=gpu\n", ":2:", "must be soft" },
+		{ "[domain cdsp]\nin_flight=256\n", ":2:", "1 to 255" },
+		{ "[domain ]\nin_flight=1\n", ":2:", "" },
+		{ "[domain sixteen-letters!]\nin_flight=1\n", ":2:", "1 to 15" },
+		{ "[daemon]\nwhat is this\n", ":2:", "key=value" },
+		{ "[daemon\nhello_ms=5\n", ":1:", "" },
+	};
+	char out[2048];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		int status = check_config(bad[i].text, out, sizeof(out));
+
+		if (status != 1 || !strstr(out, "/tmp/qdad-conf.") || !strstr(out, bad[i].line) ||
+		    !strstr(out, bad[i].what))
+			fail_msg("status %d, it said: %s, of: %s", status, out, bad[i].text);
+	}
+}
+
+static void a_line_too_long_is_refused_not_cut(void **state)
+{
+	char text[400] = "[daemon]\ngroup=", out[2048];
+
+	memset(text + strlen(text), 'x', 250);
+	strcat(text, "\n");
+	assert_int_equal(check_config(text, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, ":2:"));
+	assert_non_null(strstr(out, "longer than"));
+}
+
+static void a_daemon_with_a_bad_configuration_does_not_start(void **state)
+{
+	const char *argv[] = { QDAD, "--user", "--socket", "/tmp/qdad-none.sock", "--config",
+			       "/nonexistent/qdad.conf", NULL };
+	char out[1024];
+
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "/nonexistent/qdad.conf"));
+	assert_int_not_equal(access("/tmp/qdad-none.sock", F_OK), 0);
+}
+
+static void options_that_are_none_are_refused(void **state)
+{
+	static const char *const bad[][3] = { { "--frobnicate" },
+					      { "argument" },
+					      { "--ready-fd", "x" },
+					      { "--ready-fd", "-1" },
+					      { "--socket" } };
+	char out[2048];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		const char *argv[] = { QDAD, bad[i][0], bad[i][1], NULL };
+
+		assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 2);
+		assert_true(strlen(out) > 10);
+	}
+}
+
+static void a_socket_that_cannot_be_made_is_explained(void **state)
+{
+	char path[200] = "/tmp/", out[1024];
+	const char *argv[] = { QDAD, "--user", "--config", "/dev/null", "--socket",
+			       "/nonexistent/q.sock", NULL };
+
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "/nonexistent/q.sock"));
+	memset(path + 5, 'x', 150);
+	argv[5] = path;
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, path));
+}
+
+/* --- status --- */
+
+static void status_rows_say_what_is_there(void **state)
+{
+	struct broker *b = *state;
+	struct peer *p = peer_new(b);
+	uint64_t session = peer_session(p);
+	const struct qda_msg_client_row *client;
+	const struct qda_msg_session_row *row;
+	struct qda_msg_daemon_row daemon;
+	struct qda_msg_domain domain;
+
+	peer_module(p, session, QDA_NULL_URI);
+	peer_buffer(p, 5000, NULL);
+	daemon = peer_daemon_row(p);
+	assert_string_equal(daemon.version, "qdad " QDA_VERSION);
+	assert_string_equal(daemon.state, "running");
+	assert_string_equal(daemon.socket, b->socket);
+	assert_int_equal(daemon.pid, b->pid);
+	assert_int_equal(daemon.uid, getuid());
+	assert_true(daemon.user_mode);
+	assert_int_equal(daemon.clients, 1);
+	assert_int_equal(daemon.sessions, 1);
+	assert_int_equal(daemon.buffer_bytes, 8192 + 256 * 1024); /* and the session's staging */
+	domain = peer_domain_row(p);
+	assert_string_equal(domain.name, "cdsp");
+	assert_string_equal(domain.state, "up");
+	assert_string_equal(domain.device, "soft");
+	assert_true(domain.unsigned_pd);
+	assert_int_equal(domain.sessions, 1);
+	peer_ok(p, REQUEST(GET_STATUS, .get_status = { 2 }));
+	assert_int_equal(p->reply.get_status.n_clients, 1);
+	client = &p->reply.get_status.clients[0];
+	assert_string_equal(client->name, "test");
+	assert_int_equal(client->pid, getpid());
+	assert_int_equal(client->uid, getuid());
+	assert_int_equal(client->sessions, 1);
+	assert_int_equal(client->buffers, 1);
+	assert_int_equal(client->handles, 1);
+	peer_ok(p, REQUEST(GET_STATUS, .get_status = { 3 }));
+	assert_int_equal(p->reply.get_status.n_sessions, 1);
+	row = &p->reply.get_status.sessions[0];
+	assert_string_equal(row->domain, "cdsp");
+	assert_string_equal(row->state, "open");
+	assert_int_equal(row->modules, 1);
+	peer_free(p);
+}
+
+/* 50 clients with a session each do not fit one page of either kind. */
+static int setup_many(void **state)
+{
+	return broker_setup_with(state, &(struct broker_options){
+						.config = "[quota default]\nconnections=200\n" });
+}
+
+static void status_comes_in_pages(void **state)
+{
+	struct peer *p[50];
+	struct counts counts;
+	unsigned sessions = 0, banks;
+
+	for (unsigned i = 0; i < 50; i++)
+		p[i] = peer_new(*state);
+	banks = peer_domain_row(p[0]).sessions_max;
+	for (unsigned i = 0; i < 50 && i < banks; i++, sessions++)
+		peer_session(p[i]);
+	counts = peer_counts(p[49]);
+	assert_int_equal(counts.clients, 50);
+	assert_int_equal(counts.sessions, sessions);
+	peer_ok(p[49], REQUEST(GET_STATUS, .get_status = { 2 }));
+	assert_in_range(p[49]->reply.get_status.n_clients, 1, 49);
+	assert_int_not_equal(p[49]->reply.get_status.next, 0);
+	for (unsigned i = 0; i < 50; i++)
+		peer_free(p[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -76,6 +277,14 @@ int main(void)
 		TEST(the_socket_is_the_users_alone),
 		TEST(a_second_daemon_at_one_socket_is_refused),
 		TEST_WITH(a_socket_that_nobody_answers_is_replaced, setup_stale),
+		cmocka_unit_test(good_configurations_are_good),
+		cmocka_unit_test(errors_in_a_configuration_name_place_key_and_value),
+		cmocka_unit_test(a_line_too_long_is_refused_not_cut),
+		cmocka_unit_test(a_daemon_with_a_bad_configuration_does_not_start),
+		cmocka_unit_test(options_that_are_none_are_refused),
+		cmocka_unit_test(a_socket_that_cannot_be_made_is_explained),
+		TEST(status_rows_say_what_is_there),
+		TEST_WITH(status_comes_in_pages, setup_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
