@@ -3,7 +3,8 @@
  * The cage of a PD: see confine.h. Each part refuses what another refuses too: files by Landlock
  * and by the flags of openat, memory by a limit and by the kinds of mapping that would not count.
  *
- * A sanitizer maps terabytes of shadow memory, so there the memory limit cannot be.
+ * A sanitizer maps terabytes of shadow memory and writes to our stderr, which may be a file: with
+ * one, memory and files are not limited.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,9 @@
 #include "wire.h"
 
 #ifdef SOFTDSP_SANITIZED
-#define LIMIT_MEMORY 0
+#define SANITIZED 1
 #else
-#define LIMIT_MEMORY 1
+#define SANITIZED 0
 #endif
 
 /* --- limits --- */
@@ -41,13 +42,13 @@ static int confine_limits(const struct confine *c)
 {
 	int err = limit(RLIMIT_CORE, 0, 0);
 
-	if (!err)
+	if (!err && !SANITIZED)
 		err = limit(RLIMIT_FSIZE, 0, 0);
 	if (!err)
 		err = limit(RLIMIT_NOFILE, c->files, c->files);
 	if (!err && c->cpu_seconds)
 		err = limit(RLIMIT_CPU, c->cpu_seconds, c->cpu_seconds + 1);
-	if (!err && LIMIT_MEMORY)
+	if (!err && !SANITIZED)
 		err = limit(RLIMIT_DATA, c->memory, c->memory);
 	return err;
 }
@@ -202,7 +203,7 @@ static int part(int err, const char *what, char *text, size_t size)
 
 int confine(const struct confine *c, uint32_t *held, char *text, size_t size)
 {
-	*held = LIMIT_MEMORY ? SOFTDSP_CONFINED_MEMORY : 0;
+	*held = SANITIZED ? 0 : SOFTDSP_CONFINED_MEMORY;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return part(-errno, "privileges", text, size);
 	if (part(confine_files(c, held), "Landlock", text, size) ||

@@ -246,36 +246,24 @@ static void reply(struct transport *transport, uint64_t ctx, int32_t retval)
 	record_send(from(transport)->fd, &record, SOFTDSP_SIZE(rsp), -1, 0);
 }
 
-static int send_line(struct socket_transport *t, uint32_t level, const char *text, size_t n)
+/* Never waits: a line that finds the channel full is lost, and the next one says so. */
+static void send_log(struct transport *transport, uint32_t level, const char *text, size_t n)
 {
+	struct socket_transport *t = from(transport);
+	const uint32_t dropped = atomic_exchange(&t->lost_lines, 0);
 	struct {
 		struct softdsp_record record;
 		char space[SOFTDSP_TEXT_MAX];
 	} line = { .record = { .kind = SOFTDSP_LOG,
-			       .bank = t->transport.bank,
-			       .client = t->transport.client,
-			       .log.level = level } };
+			       .bank = transport->bank,
+			       .client = transport->client,
+			       .log = { .level = level, .dropped = dropped } } };
 
 	if (n > SOFTDSP_TEXT_MAX)
 		n = SOFTDSP_TEXT_MAX;
 	memcpy((char *)&line + SOFTDSP_SIZE(log), text, n);
-	return record_send(t->fd, &line, SOFTDSP_SIZE(log) + n, -1, MSG_DONTWAIT);
-}
-
-static void send_log(struct transport *transport, uint32_t level, const char *text, size_t n)
-{
-	struct socket_transport *t = from(transport);
-	const uint32_t lost = atomic_exchange(&t->lost_lines, 0);
-	char note[64];
-
-	if (lost) {
-		const int length = snprintf(note, sizeof(note), "(%u lines lost)", lost);
-
-		if (send_line(t, 3, note, length) < 0)
-			atomic_fetch_add(&t->lost_lines, lost);
-	}
-	if (send_line(t, level, text, n) < 0)
-		atomic_fetch_add(&t->lost_lines, 1);
+	if (record_send(t->fd, &line, SOFTDSP_SIZE(log) + n, -1, MSG_DONTWAIT) < 0)
+		atomic_fetch_add(&t->lost_lines, dropped + 1);
 }
 
 static const struct transport_ops socket_ops = {

@@ -86,7 +86,7 @@ struct softdsp_exit {
 
 struct softdsp_log {
 	uint32_t level;		/* HAP level: 0 low, 1 medium, 2 high, 3 error, 4 fatal */
-	uint32_t pad;
+	uint32_t dropped;	/* lines lost before this one, since the channel was full */
 	/* then text, not terminated */
 };
 
