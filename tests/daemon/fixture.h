@@ -64,7 +64,9 @@ uint64_t broker_cpu_ms(const struct broker *b);
 unsigned broker_processes(const struct broker *b, const char *name);
 /* The pid of one of just this name. */
 pid_t broker_process(const struct broker *b, const char *name);
-/* Live heap bytes, and allocations made since it started. Skip the test where they cannot be had. */
+/* Live heap bytes, and allocations made since it started. A test that wants them says so before
+ * anything else: it is skipped where they cannot be had. */
+void broker_need_heap(const struct broker *b);
 int64_t broker_heap(const struct broker *b);
 uint64_t broker_allocations(const struct broker *b);
 /* What it has written so far, terminated; static. */

@@ -139,8 +139,11 @@ static void an_illegal_instruction_ends_only_its_session(void **state)
 
 static void an_exit_ends_only_its_session(void **state)
 {
-	assert_crash_ends_only_its_session(*state, QDA_BAD_EXIT, 3, 0, "3");
-	assert_crash_ends_only_its_session(*state, QDA_BAD_EXIT, 0, 0, "0");
+	/* A sanitizer may have an opinion of its own about the status. */
+	assert_crash_ends_only_its_session(*state, QDA_BAD_EXIT, 3, 0,
+					   SANITIZED ? "exit with status" : "exit with status 3");
+	assert_crash_ends_only_its_session(*state, QDA_BAD_EXIT, 0, 0,
+					   SANITIZED ? "exit with status" : "exit with status 0");
 }
 
 static void all_calls_of_a_crashed_session_learn_why(void **state)

@@ -6,7 +6,6 @@
 #include "peer.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "qda_args.h"
@@ -196,7 +194,7 @@ static void memory_must_be_as_large_as_said(void **state)
 		int code;
 	} sizes[] = {
 		{ 8192, 8192, 0 },     { 8192, 4097, 0 },	  { 8192, 1, 0 },
-		{ 8192, 8193, ERANGE }, { 8191, 8192, ERANGE },	  { 8191, 0, 0 },
+		{ 8192, 8193, ERANGE }, { 8191, 8192, ERANGE },	  { 8191, 0, EINVAL },
 		{ 4095, 0, EINVAL },   { 0, 0, EINVAL },	  { 0, 4096, ERANGE },
 		{ 8192, 1ull << 32, EINVAL }, { 8192, UINT64_MAX, EINVAL },
 	};
@@ -460,191 +458,6 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	peer_free(peers[0]);
 }
 
-/* --- of different users --- */
-
-/* A group that every system has, whose number is that of no user's own. */
-static gid_t some_group(const char **name)
-{
-	struct group *group;
-
-	for (gid_t gid = 1; gid < 100; gid++) {
-		group = getgrgid(gid);
-		if (!group)
-			continue;
-		*name = group->gr_name;
-		return gid;
-	}
-	SKIP("there is no group to let in");
-	return 0;
-}
-
-static gid_t the_group;
-
-static int setup_system(void **state)
-{
-	static char config[512];
-	const char *name = "?";
-
-	if (getuid() == 0)
-		the_group = some_group(&name);
-	snprintf(config, sizeof(config), "[daemon]\ngroup=%s\n[domain cdsp]\nmodules=%s\n", name,
-		 SKELS);
-	return broker_setup_with(state, &(struct broker_options){ .config = config,
-								  .system = true });
-}
-
-/* A process of another user. */
-struct stranger {
-	pid_t pid;
-	int said;	/* a byte when it has done what it does */
-	int go;		/* a byte there: it may end */
-};
-
-static struct stranger stranger_new(const struct broker *b, uid_t uid, gid_t gid,
-				    char (*act)(const char *socket))
-{
-	int said[2], go[2];
-	struct stranger s;
-	char byte;
-
-	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
-	s.pid = fork();
-	assert_true(s.pid >= 0);
-	if (!s.pid) {
-		close(go[1]);
-		close(said[0]);
-		if (setgroups(0, NULL) || setgid(gid) || setuid(uid))
-			_exit(1);
-		byte = act(b->socket);
-		if (write(said[1], &byte, 1) != 1)
-			_exit(1);
-		_exit(read(go[0], &byte, 1) == 1 ? 0 : 1);
-	}
-	close(said[1]);
-	close(go[0]);
-	s.said = said[0];
-	s.go = go[1];
-	return s;
-}
-
-static char stranger_said(const struct stranger *s)
-{
-	struct pollfd p = { s->said, POLLIN, 0 };
-	char byte = 0;
-
-	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-	assert_int_equal(read(s->said, &byte, 1), 1);
-	return byte;
-}
-
-static void stranger_free(const struct stranger *s)
-{
-	int status;
-
-	assert_int_equal(write(s->go, "", 1), 1);
-	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
-	assert_int_equal(status, 0);
-	close(s->go);
-	close(s->said);
-}
-
-/* 'y' when let in and served, 'n' when refused with a reason. */
-static char say_hello(const char *socket)
-{
-	struct peer *p = peer_try_connect(socket);
-	const struct qda_msg_reply *reply;
-
-	if (!p)
-		return '?';
-	reply = peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "stranger" }));
-	if (!reply->status.code)
-		return peer_call(p, REQUEST(SESSION_OPEN))->status.code ? 's' : 'y';
-	return reply->status.code == EACCES && strstr(reply->status.text, "group") ? 'n' : '?';
-}
-
-/* As many as one may have, all silent. */
-static char connect_and_idle(const char *socket)
-{
-	for (unsigned i = 0; i < 200; i++)
-		if (!peer_try_connect(socket))
-			return '?';
-	return 'y';
-}
-
-static void only_the_group_is_let_in(void **state)
-{
-	struct stranger in, out;
-
-	if (getuid())
-		SKIP("only root can be other users");
-	in = stranger_new(*state, 54321, the_group, say_hello);
-	out = stranger_new(*state, 54322, 54322, say_hello);
-	assert_int_equal(stranger_said(&in), 'y');
-	assert_int_equal(stranger_said(&out), 'n');
-	stranger_free(&in);
-	stranger_free(&out);
-}
-
-static void idle_connections_of_one_user_lock_no_other_out(void **state)
-{
-	struct stranger idle, other;
-	struct peer *p;
-
-	if (getuid())
-		SKIP("only root can be other users");
-	idle = stranger_new(*state, 54321, the_group, connect_and_idle);
-	assert_int_equal(stranger_said(&idle), 'y');
-	p = peer_new(*state);
-	assert_in_range(peer_daemon_row(p).clients, 2, 65); /* 64 of them, and this */
-	other = stranger_new(*state, 54322, the_group, say_hello);
-	assert_int_equal(stranger_said(&other), 'y');
-	stranger_free(&other);
-	stranger_free(&idle);
-	peer_free(p);
-}
-
-/* Rows of others are not shown: 'y' when there is one row. */
-static char look_around(const char *socket)
-{
-	struct peer *p = peer_try_connect(socket);
-
-	if (!p || peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "looker" }))->status.code)
-		return '?';
-	if (peer_call(p, REQUEST(GET_STATUS, .get_status = { 2 }))->status.code)
-		return '?';
-	return p->reply.get_status.n_clients == 1 && !p->reply.get_status.next ? 'y' : 'n';
-}
-
-static void a_user_sees_only_rows_of_its_own(void **state)
-{
-	struct stranger looker;
-	struct peer *p;
-
-	if (getuid())
-		SKIP("only root can be other users");
-	p = peer_new(*state);
-	looker = stranger_new(*state, 54321, the_group, look_around);
-	assert_int_equal(stranger_said(&looker), 'y');
-	peer_ok(p, REQUEST(GET_STATUS, .get_status = { 2 }));
-	assert_int_equal(p->reply.get_status.n_clients, 2); /* root sees all */
-	stranger_free(&looker);
-	peer_free(p);
-}
-
-static void directories_are_not_taken_by_the_system_service(void **state)
-{
-	struct peer *p = peer_new(*state);
-	int fd = open(SKELS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	assert_int_equal(peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))
-				 ->status.code,
-			 EPERM);
-	close(fd);
-	peer_open(p, QDA_NULL_URI); /* from where the administrator said */
-	peer_free(p);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -660,10 +473,6 @@ int main(void)
 		TEST_WITH(modules_are_found_in_the_clients_own_directories, setup_no_modules),
 		TEST_WITH(what_is_no_directory_finds_no_module, setup_no_modules),
 		TEST_WITH(no_descriptor_for_a_newcomer_is_no_disaster, setup_few_fds),
-		TEST_WITH(only_the_group_is_let_in, setup_system),
-		TEST_WITH(idle_connections_of_one_user_lock_no_other_out, setup_system),
-		TEST_WITH(a_user_sees_only_rows_of_its_own, setup_system),
-		TEST_WITH(directories_are_not_taken_by_the_system_service, setup_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,8 +15,8 @@
 #include "qda_bad.h"
 #include "qda_null.h"
 
-#define N(array) (sizeof(array) / sizeof(*(array)))
 #define CONNECTIONS 100u
+#define ROUNDS	    (SANITIZED ? 50u : 1000u) /* of connections; of sessions twice as many */
 
 /* Everything that can be counted from outside. */
 struct measure {
@@ -75,6 +74,13 @@ static int setup_heap(void **state)
 						.heap = true });
 }
 
+/* A client of a broker whose heap is counted; else the test is skipped. */
+static struct peer *heap_peer(const struct broker *b)
+{
+	broker_need_heap(b);
+	return peer_new(b);
+}
+
 /* --- coming and going --- */
 
 static void connect_round(const struct broker *b)
@@ -102,7 +108,7 @@ static void a_hundred_thousand_connections_leave_nothing(void **state)
 	UNTIL (peer_daemon_row(p).clients == 1)
 		;
 	before = measure(*state, p);
-	for (unsigned round = 0; round < 1000; round++) {
+	for (unsigned round = 0; round < ROUNDS; round++) {
 		connect_round(*state);
 		UNTIL (round % 100 || peer_daemon_row(p).clients == 1)
 			;
@@ -145,7 +151,7 @@ static void two_thousand_sessions_leave_nothing(void **state)
 	for (unsigned round = 0; round < 6; round++)
 		session_round(p, round);
 	before = measure(*state, p);
-	for (unsigned round = 0; round < 2000; round++)
+	for (unsigned round = 0; round < 2 * ROUNDS; round++)
 		session_round(p, round);
 	assert_back_at(*state, p, &before);
 	peer_free(p);
@@ -183,7 +189,7 @@ static void a_hundred_crashes_leave_nothing(void **state)
 /* Nothing on the way of a call allocates, once the pools are warm. */
 static void calls_need_no_heap(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t handle = peer_open(p, QDA_ARGS_URI), buffer = peer_buffer(p, 8192, NULL);
 	uint64_t before = 0;
 	uint8_t bytes[1000];
@@ -242,7 +248,7 @@ SETUP(no_sessions, "[connection]\nsessions=0\n")
 
 static void refused_sessions_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 
 	assert_refusals_cost_nothing(*state, p, REQUEST(SESSION_OPEN), "sessions");
 	peer_free(p);
@@ -252,7 +258,7 @@ SETUP(no_buffers, "[connection]\nbuffers=0\n")
 
 static void refused_buffers_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 
 	assert_refusals_cost_nothing(*state, p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 }),
 				     "buffers");
@@ -263,7 +269,7 @@ SETUP(no_buffer_bytes, "[quota default]\nbuffer_bytes=4K\n")
 
 static void refused_buffer_bytes_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 
 	assert_refusals_cost_nothing(*state, p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4097 }),
 				     "buffer_bytes");
@@ -274,7 +280,7 @@ SETUP(no_fds, "[total]\nfds=2\n")
 
 static void refused_descriptors_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 
 	peer_call(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 })); /* where there are no pidfds */
 	assert_refusals_cost_nothing(*state, p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 }),
@@ -286,7 +292,7 @@ SETUP(no_maps, "[connection]\nmaps=0\n")
 
 static void refused_maps_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t session = peer_session(p), buffer = peer_buffer(p, 4096, NULL);
 
 	assert_refusals_cost_nothing(
@@ -298,7 +304,7 @@ SETUP(one_handle, "[connection]\nhandles=1\n")
 
 static void refused_handles_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t handle = peer_open(p, QDA_ARGS_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 }, { QDA_ARG_MODULE, 0, 0, 0 } };
 
@@ -311,7 +317,7 @@ SETUP(no_calls_left, "[connection]\ncalls=1\n")
 
 static void refused_calls_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t session = peer_session(p), handle = peer_module(p, session, QDA_BAD_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 } };
 
@@ -327,7 +333,7 @@ SETUP(few_out_bytes, "[connection]\nout_bytes=2048\n")
 
 static void refused_out_bytes_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 2000 } };
 
@@ -341,7 +347,7 @@ SETUP(no_inline_bytes, "[connection]\ninline_bytes=0\n[domain cdsp]\nin_flight=1
 
 static void refused_inline_bytes_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	uint64_t handle = peer_open(p, QDA_BAD_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 }, { QDA_ARG_INLINE, 0, 0, 8 } };
 
@@ -357,7 +363,7 @@ SETUP(one_connection, "[quota default]\nconnections=1\n")
 
 static void refused_connections_cost_nothing(void **state)
 {
-	struct peer *p = peer_new(*state);
+	struct peer *p = heap_peer(*state);
 	int64_t before = 0;
 
 	for (unsigned i = 0; i < REFUSALS; i++) {
