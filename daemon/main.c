@@ -315,8 +315,9 @@ static int make_front(struct qdad *q)
 		say("%s: another qdad listens there; stop it, or give another --socket",
 		    q->config.socket);
 	else if (r < 0)
-		say("%s: cannot listen: %s; is the directory there and yours?", q->config.socket,
-		    qda_strerror(r));
+		say("%s: cannot listen: %s; is the directory there and yours? (qdad --user needs "
+		    "none)",
+		    q->config.socket, qda_strerror(r));
 	return r;
 }
 
@@ -335,6 +336,8 @@ static int run(struct qdad *q)
 	r = make_front(q);
 	if (r < 0)
 		return r;
+	if (isatty(STDERR_FILENO))
+		say("listening at %s", q->config.socket);
 	uv_run(&q->loop, UV_RUN_DEFAULT);
 	if (q->state == GIVEN_UP)
 		return 0; /* the DSP holds what is left */
@@ -528,6 +531,23 @@ static int choose_socket(struct qda_config *config, const struct options *o)
 	return config->socket ? 0 : -ENOMEM;
 }
 
+/* What a domain would only fail on later, and less clearly. */
+static int check_domain(const struct qda_domain_config *domain)
+{
+	for (char *const *dir = domain->modules; *dir; dir++) {
+		if (access(*dir, R_OK | X_OK) == 0)
+			continue;
+		say("domain %s: the module directory %s cannot be used: %s", domain->name, *dir,
+		    qda_strerror(-errno));
+		return -ENOENT;
+	}
+	if (!domain->program || access(domain->program, X_OK) == 0)
+		return 0;
+	say("domain %s: the program %s cannot be run: %s", domain->name, domain->program,
+	    qda_strerror(-errno));
+	return -ENOENT;
+}
+
 static int prepare(struct qda_config *config, struct options *o)
 {
 	int r = read_config(config, o);
@@ -541,6 +561,8 @@ static int prepare(struct qda_config *config, struct options *o)
 	r = default_domain(config);
 	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
 		r = choose_modules(&config->domains[i], o);
+	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
+		r = check_domain(&config->domains[i]);
 	if (r < 0 || o->check_only)
 		return r;
 	fit_fds(config);

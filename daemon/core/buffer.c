@@ -5,6 +5,7 @@
 #include "core/buffer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -101,22 +102,28 @@ int qda_buffer_alloc(struct qda_client *client, const char *name, uint64_t size,
 	return 0;
 }
 
-static int explain_import(int err, uint64_t size, struct qda_fail *fail)
+static int explain_import(int err, int fd, uint64_t size, struct qda_fail *fail)
 {
-	switch (err) {
-	case -EINVAL:
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (err == -EINVAL)
 		return qda_fail(fail, EINVAL,
-				"the descriptor is no memory the DSP can be shown; give a memfd");
-	case -EPERM:
+				"the descriptor is no memory the DSP can be shown: give a memfd");
+	if (err == -EPERM && seals >= 0 && !(seals & F_SEAL_SHRINK))
 		return qda_fail(fail, EPERM,
-				"the memory could shrink or its access mode is too narrow: add "
-				"F_SEAL_SHRINK, and open it for writing or import it read-only");
-	case -ERANGE:
-		return qda_fail(fail, ERANGE, "the memory is smaller than %" PRIu64 " bytes", size);
-	default:
-		return qda_fail(fail, -err, "the memory could not be imported: %s",
-				qda_strerror(err));
-	}
+				"the memory could shrink under the DSP: make it with "
+				"MFD_ALLOW_SEALING and add F_SEAL_SHRINK");
+	if (err == -EPERM)
+		return qda_fail(fail, EPERM,
+				"the descriptor's access mode or seals are too narrow: "
+				"open it for reading and writing, or import it read-only");
+	if (err == -ERANGE)
+		return qda_fail(fail, ERANGE,
+				"the memory is smaller than %" PRIu64
+				" bytes (sizes are rounded up to "
+				"4096): ftruncate() it to that",
+				size);
+	return qda_fail(fail, -err, "the memory could not be imported: %s", qda_strerror(err));
 }
 
 /* size 0 means all of it, as the kernel knows it. */
@@ -128,7 +135,12 @@ static int whole_size(int fd, uint64_t *size, struct qda_fail *fail)
 		return 0;
 	if (fstat(fd, &st) < 0)
 		return qda_fail(fail, errno, "the size of the memory cannot be read");
-	*size = st.st_size > 0 ? (uint64_t)st.st_size & ~(PAGE - 1) : 0;
+	if (st.st_size <= 0 || st.st_size % PAGE)
+		return qda_fail(fail, EINVAL,
+				"the descriptor has %lld bytes: all of it can be imported when "
+				"that is a multiple of 4096; ftruncate() it, or say how much",
+				(long long)st.st_size);
+	*size = st.st_size;
 	return 0;
 }
 
@@ -151,7 +163,7 @@ int qda_buffer_import(struct qda_client *client, const char *name, int fd, uint6
 	r = domain->device->ops->buffer_import(domain->device, fd, buffer->size, read_only,
 					       &buffer->device);
 	if (r < 0)
-		r = explain_import(r, buffer->size, fail);
+		r = explain_import(r, fd, buffer->size, fail);
 	else
 		r = publish(buffer, out, fail);
 	if (r < 0)

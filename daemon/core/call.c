@@ -16,8 +16,8 @@
 
 #define PAGE	   4096u
 #define REPLY_HEAD 1024u /* reserved for a reply beside its inline data */
-#define KEEP_FEW 1024u  /* unused calls that are kept: about 1 KiB each */
-#define KEEP_MANY 16u  /* and 35 KiB each */
+#define KEEP_FEW   1024u /* unused calls that are kept: about 1 KiB each */
+#define KEEP_MANY  16u	 /* and 35 KiB each */
 
 /* Room to plan one call in; the loop has one thread, so one is enough. */
 struct qda_call_scratch {
@@ -203,7 +203,8 @@ static int convert_in_handle(struct qda_call *call, unsigned i, const struct qda
 		to->kind = QDA_DEVICE_ARG_KEY;
 		to->offset = arg->offset;
 		to->length = arg->length;
-		return 0;
+		return qda_session_check_key(call->session, arg->ref, arg->offset, arg->length,
+					     fail);
 	case QDA_CALL_MODULE:
 		module = qda_module_find(call->client, arg->ref, fail);
 		if (!module)

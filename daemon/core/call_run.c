@@ -12,8 +12,8 @@
 #include "core/call_internal.h"
 #include "core/module.h"
 
-#define PAGE 4096u
-#define STATIC_HANDLES 0x100u	/* smaller ones always exist and are never given out */
+#define PAGE	       4096u
+#define STATIC_HANDLES 0x100u /* smaller ones always exist and are never given out */
 
 static int qda_call_deadline_cmp(const struct qda_call *a, const struct qda_call *b)
 {
@@ -196,9 +196,9 @@ static void take_out_handles(struct qda_call *call, const struct qda_device_done
 		if (!call->args[first + i].number || !is_wire_handle(number))
 			continue;
 		out->number = 0;
-		module = call->answered ? NULL
-					: qda_module_adopt(call->session, number,
-							   &call->out_handles);
+		module = call->answered
+				 ? NULL
+				 : qda_module_adopt(call->session, number, &call->out_handles);
 		if (module)
 			out->handle = module->handle;
 		else
@@ -277,6 +277,7 @@ static void account(struct qda_call *call, uint64_t dsp_ns)
 	struct qda_session *session = call->session;
 
 	session->in_flight--;
+	session->abandoned -= call->answered;
 	session->n_calls++;
 	session->busy_ns += dsp_ns;
 	session->domain->in_flight--;
@@ -313,6 +314,7 @@ static void give_up(struct qda_call *call, const struct qda_fail *fail)
 	struct qda_domain *domain = call->session->domain;
 
 	if (call->state == QDA_CALL_RUNNING) {
+		call->session->abandoned++;
 		answer_fail(call, fail);
 		return;
 	}
@@ -320,16 +322,32 @@ static void give_up(struct qda_call *call, const struct qda_fail *fail)
 	qda_domain_pump(domain);
 }
 
+static void explain_expiry(const struct qda_call *call, struct qda_fail *fail)
+{
+	const struct qda_session *session = call->session;
+
+	if (call->state == QDA_CALL_RUNNING)
+		qda_fail(fail, ETIME,
+			 "the deadline passed while the call ran; it is abandoned, and holds its "
+			 "slot and its buffers until the method returns or the session is closed");
+	else if (session->abandoned && session->in_flight >= session->domain->session_in_flight_max)
+		qda_fail(fail, ETIME,
+			 "the deadline passed before the call reached the DSP: all %u slots of the "
+			 "session are held, %u of them by abandoned calls; close the session to "
+			 "end them",
+			 session->in_flight, session->abandoned);
+	else
+		qda_fail(fail, ETIME,
+			 "the deadline passed before the call reached the DSP: %u calls of this "
+			 "session and %u in all run on domain %s",
+			 session->in_flight, session->domain->in_flight, session->domain->name);
+}
+
 void qda_call_expire(struct qda_call *call)
 {
 	struct qda_fail fail;
 
-	qda_fail(&fail, ETIME,
-		 call->state == QDA_CALL_QUEUED
-			 ? "the deadline passed before the call reached the DSP"
-			 : "the deadline passed while the call ran; it is abandoned and goes on "
-			   "until the "
-			   "method returns or the session is closed");
+	explain_expiry(call, &fail);
 	give_up(call, &fail);
 }
 

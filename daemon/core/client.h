@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 
+struct qda_log_line;
 struct qda_session;
 
 struct qda_principal {
@@ -20,7 +21,7 @@ struct qda_principal {
 /* What core tells a client unasked. `session` is the client's handle for it. */
 struct qda_client_ops {
 	void (*session_lost)(void *front, uint64_t session, uint32_t signal, const char *text);
-	void (*log)(void *front, uint64_t session, uint32_t level, const char *text, size_t n);
+	void (*log)(void *front, uint64_t session, const struct qda_log_line *line);
 	void (*domain_changed)(void *front, const char *domain, const char *state);
 };
 

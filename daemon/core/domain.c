@@ -145,12 +145,12 @@ static void on_lost(void *owner, uint64_t cookie, const struct qda_device_lost *
 		qda_session_lost(session, lost);
 }
 
-static void on_log(void *owner, uint64_t cookie, uint32_t level, const char *text, size_t n)
+static void on_log(void *owner, uint64_t cookie, const struct qda_log_line *line)
 {
 	struct qda_session *session = find_session(owner, cookie);
 
 	if (session && session->handle && session->client->front)
-		session->client->ops->log(session->client->front, session->handle, level, text, n);
+		session->client->ops->log(session->client->front, session->handle, line);
 }
 
 static uint32_t at_most(uint32_t wanted, uint32_t most)

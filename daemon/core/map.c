@@ -87,6 +87,23 @@ static int check_key(struct qda_session *session, uint32_t key, struct qda_fail 
 	return 0;
 }
 
+int qda_session_check_key(struct qda_session *session, uint64_t key, uint64_t offset,
+			  uint64_t length, struct qda_fail *fail)
+{
+	const struct qda_map *map = key < OWN_KEYS ? find_map(session, key) : NULL;
+	uint64_t end;
+
+	if (!map || map->state != QDA_MAP_MADE)
+		return qda_fail(fail, ENOENT,
+				"no buffer is mapped under key %" PRIu64 " in this session", key);
+	if (__builtin_add_overflow(offset, length, &end) || end > map->size)
+		return qda_fail(fail, ERANGE,
+				"offset %" PRIu64 " and length %" PRIu64 " leave the %" PRIu64
+				" bytes mapped under key %" PRIu64,
+				offset, length, map->size, key);
+	return 0;
+}
+
 static int start_map(struct qda_map *map, uint64_t offset, uint64_t size, struct qda_fail *fail)
 {
 	struct qda_session *session = map->session;
@@ -126,6 +143,7 @@ int qda_session_map(struct qda_client *client, uint64_t handle, uint64_t id, uin
 		r = new_map(session, buffer, key, &map, fail);
 	if (r < 0)
 		return r;
+	map->size = size;
 	r = start_map(map, offset, size, fail);
 	if (r < 0)
 		free_map(map);

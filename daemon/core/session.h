@@ -55,6 +55,7 @@ struct qda_session {
 	uint64_t cookie, open_cookie, close_cookie;
 	uint64_t since_ns, n_calls, busy_ns;
 	uint32_t in_flight, n_modules;
+	uint32_t abandoned;			/* of in_flight: answered, but still on the DSP */
 	unsigned refs;				/* the session itself, and its calls */
 	bool ready;
 	uint32_t lost_signal;
@@ -69,6 +70,7 @@ struct qda_map {
 	struct qda_charge charge;
 	struct qda_reply_to to;
 	uint64_t cookie;
+	uint64_t size;			/* of the part that is shown */
 	uint32_t key;
 	enum { QDA_MAP_MAKING, QDA_MAP_MADE, QDA_MAP_UNMAKING } state;
 };
@@ -86,6 +88,10 @@ int qda_session_map(struct qda_client *client, uint64_t handle, uint64_t buffer,
 		    struct qda_fail *fail);
 int qda_session_unmap(struct qda_client *client, uint64_t handle, uint32_t key,
 		      const struct qda_reply_to *to, struct qda_fail *fail);
+
+/* offset and length lie in what is mapped under `key`. */
+int qda_session_check_key(struct qda_session *session, uint64_t key, uint64_t offset,
+			  uint64_t length, struct qda_fail *fail);
 
 /* The client's session, open; or NULL with the reason in *fail. */
 struct qda_session *qda_session_find_open(struct qda_client *client, uint64_t handle,

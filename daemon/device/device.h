@@ -54,6 +54,14 @@ struct qda_device_lost {
 	const char *text;		/* "SIGSEGV in method 7 of libfoo_skel.so" */
 };
 
+/* What a skel logged. */
+struct qda_log_line {
+	uint32_t level;			/* as in HAP: 0 low .. 4 fatal */
+	uint32_t dropped;		/* lines lost before this one */
+	const char *text;		/* not terminated */
+	size_t n;
+};
+
 /* How a device tells its owner. Called from the loop, never from inside an operation. */
 struct qda_device_events {
 	/* Completion of the operation started with `cookie`. */
@@ -61,9 +69,8 @@ struct qda_device_events {
 	/* The PD behind an open session is gone. All its operations in flight were completed
 	 * before, with -ECONNRESET (PD death) or -EPIPE (DSP gone); it is to be closed. */
 	void (*lost)(void *owner, uint64_t session_cookie, const struct qda_device_lost *lost);
-	/* A line that a skel of this session logged. Level as in HAP: 0 low .. 4 fatal. */
-	void (*log)(void *owner, uint64_t session_cookie, uint32_t level, const char *text,
-		    size_t n);
+	/* A line that a skel of this session logged. */
+	void (*log)(void *owner, uint64_t session_cookie, const struct qda_log_line *line);
 	/* The DSP came up or went down; its sessions were reported lost before. */
 	void (*state)(void *owner, enum qda_device_state state, const char *why);
 };

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -96,6 +97,15 @@ static int check_memory(int fd, uint64_t size, bool read_only)
 	return (uint64_t)st.st_size < size ? -ERANGE : 0;
 }
 
+/* A skel could make its mapping writable again if the descriptor behind it were. */
+static int reopen_read_only(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 int soft_buffer_import(struct qda_device *dev, int fd, uint64_t size, bool read_only,
 		       struct qda_device_buffer **out)
 {
@@ -105,7 +115,7 @@ int soft_buffer_import(struct qda_device *dev, int fd, uint64_t size, bool read_
 		r = check_memory(fd, size, read_only);
 	if (r < 0)
 		return r;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	copy = read_only ? reopen_read_only(fd) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
 	r = new_buffer(copy, size, read_only, out);

@@ -162,12 +162,15 @@ static void on_log(struct qda_device_session *session, const struct softdsp_reco
 		   size_t size)
 {
 	struct soft *soft = session->soft;
-	uint32_t level = record->log.level < 4 ? record->log.level : 4;
+	struct qda_log_line line = {
+		.level = record->log.level < 4 ? record->log.level : 4,
+		.dropped = record->log.dropped,
+		.text = (const char *)record + SOFTDSP_SIZE(log),
+		.n = size - SOFTDSP_SIZE(log),
+	};
 
 	if (!soft->freed)
-		soft->device.events->log(soft->device.owner, session->cookie, level,
-					 (const char *)record + SOFTDSP_SIZE(log),
-					 size - SOFTDSP_SIZE(log));
+		soft->device.events->log(soft->device.owner, session->cookie, &line);
 }
 
 static void on_record(struct qda_device_session *session, const struct softdsp_record *record,

@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/module.h"
 #include "core/session.h"
+#include "device/device.h"
 #include "front/conn.h"
 
 #define INLINE_MAX                                                                                 \
@@ -461,19 +462,20 @@ static void on_session_lost(void *front, uint64_t session, uint32_t signal, cons
 }
 
 /* Lines are dropped, and counted, for a reader that is slow. */
-static void on_log(void *front, uint64_t session, uint32_t level, const char *text, size_t n)
+static void on_log(void *front, uint64_t session, const struct qda_log_line *line)
 {
 	struct qda_conn *conn = front;
 	struct qda_msg_event event = { .type = QDA_TYPE_LOG };
-	char line[QDA_TEXT_MAX + 1];
+	char text[QDA_TEXT_MAX + 1];
 
 	if (!(conn->events & 1))
 		return;
-	snprintf(line, sizeof(line), "%.*s", (int)n, text);
+	conn->logs_dropped += line->dropped;
+	snprintf(text, sizeof(text), "%.*s", (int)line->n, line->text);
 	event.log.session = session;
-	event.log.level = level;
+	event.log.level = line->level;
 	event.log.dropped = conn->logs_dropped;
-	event.log.text = line;
+	event.log.text = text;
 	if (TAILQ_EMPTY(&conn->out) && send_event(conn, &event))
 		conn->logs_dropped = 0;
 	else

@@ -69,7 +69,7 @@ static void fill_client(const struct qda_client *client, struct qda_msg_client_r
 		.buffers = client->n_buffers,
 		.buffer_bytes = client->account.used[QDA_RES_BUFFER_BYTES],
 		.handles = client->n_modules,
-		.calls_now = client->calls_now,
+		.calls_now = client->account.used[QDA_RES_CALLS],
 		.calls = client->n_calls,
 		.refused = client->n_refused,
 		.busy_ns = client->busy_ns,

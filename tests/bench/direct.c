@@ -37,7 +37,7 @@ static void on_lost(void *owner, uint64_t cookie, const struct qda_device_lost *
 	die("the session was lost: %s", lost->text);
 }
 
-static void on_log(void *owner, uint64_t cookie, uint32_t level, const char *text, size_t n)
+static void on_log(void *owner, uint64_t cookie, const struct qda_log_line *line)
 {
 }
 

@@ -71,14 +71,15 @@ static void on_lost(void *front, uint64_t session, uint32_t signal, const char *
 	snprintf(g->lost_text, sizeof(g->lost_text), "%s", text);
 }
 
-static void on_log(void *front, uint64_t session, uint32_t level, const char *text, size_t n)
+static void on_log(void *front, uint64_t session, const struct qda_log_line *line)
 {
 	struct guest *g = front;
 
 	assert_false(g->gone);
 	g->n_logs++;
 	g->log_session = session;
-	snprintf(g->log_text, sizeof(g->log_text), "%u %.*s", level, (int)n, text);
+	snprintf(g->log_text, sizeof(g->log_text), "%u %u %.*s", line->level, line->dropped,
+		 (int)line->n, line->text);
 }
 
 static void on_changed(void *front, const char *domain, const char *state)

@@ -50,15 +50,15 @@ static void on_lost(void *owner, uint64_t cookie, const struct qda_device_lost *
 	snprintf(kept->text, sizeof(kept->text), "%s", lost->text);
 }
 
-static void on_log(void *owner, uint64_t cookie, uint32_t level, const char *text, size_t n)
+static void on_log(void *owner, uint64_t cookie, const struct qda_log_line *line)
 {
 	struct rig *rig = owner;
 	struct rig_log *kept = &rig->log[rig->n_log++];
 
 	assert_false(rig->inside);
 	assert_true(rig->n_log < RIG_EVENTS);
-	*kept = (struct rig_log){ .cookie = cookie, .level = level };
-	snprintf(kept->text, sizeof(kept->text), "%.*s", (int)n, text);
+	*kept = (struct rig_log){ .cookie = cookie, .level = line->level };
+	snprintf(kept->text, sizeof(kept->text), "%.*s", (int)line->n, line->text);
 }
 
 static void on_state(void *owner, enum qda_device_state state, const char *why)

@@ -86,17 +86,19 @@ static void each_group_takes_its_kinds_only(void **state)
 	const struct { uint32_t sc; unsigned allowed; } groups[] = {
 		{ IN(1), 1u << QDA_CALL_INLINE | 1u << QDA_CALL_BUFFER },
 		{ OUT(1), 1u << QDA_CALL_INLINE | 1u << QDA_CALL_BUFFER },
-		{ IN_HANDLE(1), 1u << QDA_CALL_KEY | 1u << QDA_CALL_NUMBER },
+		{ IN_HANDLE(1), 1u << QDA_CALL_NUMBER },
 		{ OUT_HANDLE(1), 1u << QDA_CALL_NUMBER | 1u << QDA_CALL_MODULE },
 	};
 
 	for (unsigned i = 0; i < 4; i++) {
 		for (uint32_t kind = 0; kind < 7; kind++) {
 			struct qda_call_arg arg = { .kind = kind };
-			bool is_module = groups[i].sc == IN_HANDLE(1) && kind == QDA_CALL_MODULE;
+			/* allowed there, but there is none of number 0 */
+			bool names = groups[i].sc == IN_HANDLE(1) &&
+				     (kind == QDA_CALL_MODULE || kind == QDA_CALL_KEY);
 
 			if (!(groups[i].allowed & 1u << kind)) {
-				refuse(groups[i].sc, 1, &arg, 0, is_module ? ENOENT : EINVAL);
+				refuse(groups[i].sc, 1, &arg, 0, names ? ENOENT : EINVAL);
 				continue;
 			}
 			assert_int_not_equal(ask(groups[i].sc, 1, &arg, 0), 0);
@@ -296,8 +298,14 @@ static void result_of_the_method_is_passed_on(void **state)
 static void key_arguments_go_on_as_they_are(void **state)
 {
 	struct qda_call_arg arg = { QDA_CALL_KEY, 7, 16, 32 };
-	uint64_t call = ask(IN_HANDLE(1), 1, &arg, 0);
-	struct fake_op *op = fake_find(s.fake, FAKE_CALL);
+	uint64_t call, map = ask_map(&g, session, buffer, 7);
+	struct fake_op *op;
+
+	refuse(IN_HANDLE(1), 1, &arg, 0, ENOENT);	/* not yet */
+	fake_done(fake_find(s.fake, FAKE_MAP), 0, 0);
+	assert_success(&g, map);
+	call = ask(IN_HANDLE(1), 1, &arg, 0);
+	op = fake_find(s.fake, FAKE_CALL);
 
 	assert_int_equal(op->args[0].kind, QDA_DEVICE_ARG_KEY);
 	assert_int_equal(op->args[0].number, 7);
@@ -305,9 +313,15 @@ static void key_arguments_go_on_as_they_are(void **state)
 	assert_int_equal(op->args[0].length, 32);
 	fake_done(op, 0, 0);
 	assert_success(&g, call);
-	fake_refuse(s.fake, FAKE_CALL, -ENOENT, 1);
-	call = ask(IN_HANDLE(1), 1, &arg, 0);
-	assert_failure(&g, call, ENOENT);
+	arg.offset = 2 * PAGE - 31;
+	refuse(IN_HANDLE(1), 1, &arg, 0, ERANGE);
+	arg.offset = UINT64_MAX;
+	refuse(IN_HANDLE(1), 1, &arg, 0, ERANGE);
+	arg = (struct qda_call_arg){ QDA_CALL_KEY, 8, 0, 0 };
+	refuse(IN_HANDLE(1), 1, &arg, 0, ENOENT);
+	assert_non_null(strstr(s.fail.text, "key 8"));
+	arg.ref = 1ull << 32 | 7;
+	refuse(IN_HANDLE(1), 1, &arg, 0, ENOENT);
 	assert_nothing_held();
 }
 

@@ -3,6 +3,7 @@
  * Buffers, and key maps of them: sizes, charges to the very end, races with unmap, close and loss.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -129,20 +130,23 @@ static int import(int fd, uint64_t size, struct qda_buffer **out)
 	return qda_buffer_import(g.client, "", fd, size, false, out, &s.fail);
 }
 
-static void import_takes_the_whole_pages_of_the_memory(void **state)
+static void import_of_all_wants_whole_pages(void **state)
 {
-	static const uint64_t sizes[][2] = { { PAGE, PAGE }, { 3 * PAGE + 5, 3 * PAGE } };
+	static const uint64_t sizes[] = { PAGE, 3 * PAGE };
 	int fd = memfd_create("test", MFD_CLOEXEC);
 	struct qda_buffer *buffer;
 
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(ftruncate(fd, sizes[i][0]), 0);
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
 		assert_int_equal(import(fd, 0, &buffer), 0);
-		assert_int_equal(buffer->size, sizes[i][1]);
+		assert_int_equal(buffer->size, sizes[i]);
 		assert_int_equal(qda_buffer_free(g.client, buffer->id, &s.fail), 0);
 	}
 	assert_int_equal(ftruncate(fd, PAGE - 1), 0);
 	assert_int_equal(import(fd, 0, &buffer), -EINVAL);
+	assert_int_equal(ftruncate(fd, PAGE + 5), 0);
+	assert_int_equal(import(fd, 0, &buffer), -EINVAL);
+	assert_non_null(strstr(s.fail.text, "4101 bytes"));
 	close(fd);
 	assert_int_equal(import(fd, 0, &buffer), -EBADF);
 	assert_charged(0, 0);
@@ -150,22 +154,28 @@ static void import_takes_the_whole_pages_of_the_memory(void **state)
 
 static void import_explains_what_the_device_refuses(void **state)
 {
-	static const struct { int err; const char *says; } rows[] = {
-		{ -EINVAL, "give a memfd" },
-		{ -EPERM, "F_SEAL_SHRINK" },
-		{ -ERANGE, "smaller than 8192 bytes" },
-		{ -EMFILE, "Too many open files" },
+	int loose = memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fixed = memfd_create("fixed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const struct { int fd, err; const char *says; } rows[] = {
+		{ 3, -EINVAL, "give a memfd" },
+		{ loose, -EPERM, "add F_SEAL_SHRINK" },
+		{ fixed, -EPERM, "import it read-only" },
+		{ 3, -ERANGE, "smaller than 8192 bytes" },
+		{ 3, -EMFILE, "Too many open files" },
 	};
 	struct qda_buffer *buffer;
 
-	for (unsigned i = 0; i < 4; i++) {
+	assert_int_equal(fcntl(fixed, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		fake_refuse(s.fake, FAKE_IMPORT, rows[i].err, 1);
-		assert_int_equal(import(3, PAGE + 1, &buffer), rows[i].err);
+		assert_int_equal(import(rows[i].fd, PAGE + 1, &buffer), rows[i].err);
 		assert_non_null(strstr(s.fail.text, rows[i].says));
 		assert_charged(0, 0);
 	}
 	assert_int_equal(import(3, PAGE + 1, &buffer), 0);
 	assert_charged(1, 2 * PAGE);
+	close(loose);
+	close(fixed);
 }
 
 static void buffer_handle_is_gone_at_free(void **state)
@@ -445,7 +455,7 @@ int main(void)
 		TEST(quota_counts_buffers_bytes_and_descriptors),
 		TEST(memory_of_one_uid_is_shared_by_its_connections),
 		TEST(device_that_has_no_memory_costs_nothing),
-		TEST(import_takes_the_whole_pages_of_the_memory),
+		TEST(import_of_all_wants_whole_pages),
 		TEST(import_explains_what_the_device_refuses),
 		TEST(buffer_handle_is_gone_at_free),
 		TEST(range_must_lie_inside),

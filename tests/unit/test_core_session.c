@@ -461,17 +461,18 @@ static void log_lines_reach_the_client_of_their_session(void **state)
 	uint64_t session = open_session(&g);
 	const struct qda_device_events *events = s.fake->device.events;
 	uint64_t cookie = device_session_of(&g, session)->cookie;
+	const struct qda_log_line line = { 2, 7, "hello, world", 5 };
 
-	events->log(s.domain, cookie, 2, "hello, world", 5);
+	events->log(s.domain, cookie, &line);
 	assert_int_equal(g.n_logs, 1);
 	assert_int_equal(g.log_session, session);
-	assert_string_equal(g.log_text, "2 hello");
-	events->log(s.domain, cookie + 1, 2, "hello", 5);
+	assert_string_equal(g.log_text, "2 7 hello");
+	events->log(s.domain, cookie + 1, &line);
 	ask_close(&g, session);
-	events->log(s.domain, cookie, 2, "hello", 5);
+	events->log(s.domain, cookie, &line);
 	assert_int_equal(g.n_logs, 1);
 	guest_go(&g);
-	events->log(s.domain, cookie, 2, "hello", 5);
+	events->log(s.domain, cookie, &line);
 }
 
 static void made_up_cookies_do_nothing(void **state)
