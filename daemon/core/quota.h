@@ -46,7 +46,8 @@ const char *qda_resource_name(enum qda_resource resource);
 /* Charge an account and its parents. 0, or -EDQUOT with resource, scope, limit and use in *fail;
  * nothing is charged then. */
 int qda_charge_init(struct qda_charge *charge, struct qda_account *account,
-		    enum qda_resource resource, uint64_t amount, struct qda_fail *fail) __attribute__((warn_unused_result));
+		    enum qda_resource resource, uint64_t amount, struct qda_fail *fail)
+	__attribute__((warn_unused_result));
 void qda_charge_deinit(struct qda_charge *charge);
 /* Take a part of a charge into an object of its own; `amount` is at most what is there. */
 struct qda_charge qda_charge_split(struct qda_charge *from, uint64_t amount);
