@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An open file and its session: a PD with a context bank. A session outlives its file when the PD
+ * behind it does: a worker ends the PD, and the bank is nobody else's until the DSP has confirmed.
+ */
+#ifndef __QDA_SESSION_H__
+#define __QDA_SESSION_H__
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "qda_memory.h"
+
+struct drm_device;
+struct drm_file;
+struct qda_bank;
+struct qda_ctx;
+struct qda_device;
+struct qda_event;
+struct qda_mapping;
+
+enum qda_session_state {
+	QDA_SESSION_IDLE,	/* no PD, no bank */
+	QDA_SESSION_OPENING,	/* whoever set this, and then the answer to CREATE, acts alone */
+	QDA_SESSION_OPEN,
+};
+
+/**
+ * struct qda_session - one open file
+ * @ref: of the file, of its messages, of the release under way
+ * @qdev: counted
+ * @node: in the device's list while the file is open
+ * @lost: event that says the DSP is gone; given up when sent
+ * @lock: protects all down to @n_maps
+ * @state: read without the lock, too: once OPEN, it stays so for as long as the file is open
+ * @closed: the file is
+ * @bank: with a PD, or one coming
+ * @initial: initial memory of the PD; counted
+ * @release: message that ends the PD, made before the PD is; NULL when it was sent
+ * @keys: of struct qda_map by key
+ * @heaps: of struct qda_map by address
+ * @n_maps: in both, and under way
+ * @client: the DSP's name for the session; as @pd, set while OPENING
+ * @pd: enum fastrpc_pd_type
+ * @memory: for payloads
+ * @uses_lock: protects @uses and what is in it
+ * @uses: buffers that have a handle in the file
+ * @calls: messages in flight; under the device's ids_lock
+ * @next_call: name of the latest submitted call
+ * @busy_ns: time that messages were with the DSP
+ * @release_work: sends @release
+ */
+struct qda_session {
+	struct kref ref;
+	struct qda_device *qdev;
+	struct list_head node;
+	struct qda_event *lost;
+
+	struct mutex lock;
+	enum qda_session_state state;
+	bool closed;
+	struct qda_bank *bank;
+	struct qda_mapping *initial;
+	struct qda_ctx *release;
+	struct rb_root keys;
+	struct rb_root heaps;
+	unsigned int n_maps;
+
+	s32 client;
+	u32 pd;
+	struct qda_memory memory;
+
+	struct mutex uses_lock;
+	struct rb_root uses;
+
+	unsigned int calls;
+	atomic64_t next_call;
+	atomic64_t busy_ns;
+	struct work_struct release_work;
+};
+
+struct qda_session *qda_session_get(struct qda_session *session);
+/* Process context. */
+void qda_session_put(struct qda_session *session);
+/* 0 or -ENOTCONN. */
+int qda_session_check(const struct qda_session *session);
+/* Number of its bank. */
+unsigned int qda_session_bank(const struct qda_session *session);
+/* The DSP is gone, and with it what it kept others from using. */
+void qda_sessions_free_quarantine(struct qda_device *qdev);
+/* Tell all open files that the DSP is gone. */
+void qda_sessions_lost(struct qda_device *qdev);
+
+/* Driver operations. */
+int qda_session_open(struct drm_device *drm, struct drm_file *file);
+void qda_session_postclose(struct drm_device *drm, struct drm_file *file);
+int qda_ioctl_init_attach(struct drm_device *drm, void *data, struct drm_file *file);
+int qda_ioctl_init_create(struct drm_device *drm, void *data, struct drm_file *file);
+/* Attributes that INIT_CREATE takes here. */
+u32 qda_session_attrs(const struct qda_device *qdev);
+
+#endif
