@@ -92,8 +92,9 @@ static int heap_page(struct broker *b)
 static void exec_broker(const struct broker *b, const struct broker_options *o, int ready, int heap)
 {
 	struct rlimit limit = { o->nofile, o->nofile };
-	const char *argv[12] = { QDAD, "--socket", b->socket, "--config", b->conf, "--ready-fd",
-				 "3" };
+	const char *argv[12] = {
+		QDAD, "--socket", b->socket, "--config", b->conf, "--ready-fd", "3"
+	};
 	unsigned n = 7;
 
 	if (!o->system) {

@@ -225,8 +225,8 @@ uint64_t peer_session(struct peer *p)
 
 uint64_t peer_module(struct peer *p, uint64_t session, const char *uri)
 {
-	uint64_t handle =
-		peer_ok(p, REQUEST(MODULE_OPEN, .module_open = { session, uri }))->module_open.handle;
+	uint64_t handle = peer_ok(p, REQUEST(MODULE_OPEN, .module_open = { session, uri }))
+				  ->module_open.handle;
 
 	assert_int_not_equal(handle, 0);
 	return handle;
@@ -270,8 +270,7 @@ void invocation_arg(struct invocation *i, unsigned which, enum qda_arg_kind kind
 	unsigned *counts[] = { &i->in, &i->out, &i->in_handles, &i->out_handles };
 
 	assert_true(i->request.invoke.n_args < QDA_ARGS_MAX);
-	i->args[i->request.invoke.n_args++] =
-		(struct qda_msg_arg){ kind, ref, offset, length };
+	i->args[i->request.invoke.n_args++] = (struct qda_msg_arg){ kind, ref, offset, length };
 	++*counts[which];
 }
 

@@ -22,7 +22,8 @@ static void the_calculator_calculates(void **state)
 	int64_t sum = 0;
 	int32_t max = 0;
 
-	INVOKE(u.module, QDA_SUM_PLAIN, qda_in(numbers, sizeof(numbers)), qda_out(&sum, sizeof(sum)));
+	INVOKE(u.module, QDA_SUM_PLAIN, qda_in(numbers, sizeof(numbers)),
+	       qda_out(&sum, sizeof(sum)));
 	assert_int_equal(sum, 2ll * INT32_MAX - 2);
 	sum = 0;
 	INVOKE(u.module, QDA_SUM_SUM, qda_in(&in, sizeof(in)), qda_in(numbers, sizeof(numbers)),
@@ -209,9 +210,10 @@ static void method_40_travels_as_31(void **state)
 
 static void buffer_arguments_come_back_from_any_place(void **state)
 {
-	static const size_t places[][2] = { { 0, 0 },	  { 0, 1 },	{ 1, 1 },   { 4095, 2 },
-					    { 5, 4096 },  { 4096, 4096 }, { 1, 131071 },
-					    { 131071, 1 }, { 131072, 0 }, { 0, 131072 } };
+	static const size_t places[][2] = { { 0, 0 },	   { 0, 1 },	  { 1, 1 },
+					    { 4095, 2 },   { 5, 4096 },	  { 4096, 4096 },
+					    { 1, 131071 }, { 131071, 1 }, { 131072, 0 },
+					    { 0, 131072 } };
 	struct user u = user_new(*state, QDA_ARGS_URI);
 	struct qda_buffer *from = library_buffer(u.client, 131072);
 	struct qda_buffer *to = library_buffer(u.client, 131072);
@@ -312,8 +314,10 @@ static void one_buffer_serves_several_sessions(void **state)
 	struct qda_args_fill seed = { 5 };
 	struct qda_args_sum sum;
 
-	INVOKE(u.module, QDA_ARGS_FILL, qda_in(&seed, sizeof(seed)), qda_out_buffer(buffer, 0, 8192));
-	INVOKE(second, QDA_ARGS_CHECKSUM, qda_in_buffer(buffer, 0, 8192), qda_out(&sum, sizeof(sum)));
+	INVOKE(u.module, QDA_ARGS_FILL, qda_in(&seed, sizeof(seed)),
+	       qda_out_buffer(buffer, 0, 8192));
+	INVOKE(second, QDA_ARGS_CHECKSUM, qda_in_buffer(buffer, 0, 8192),
+	       qda_out(&sum, sizeof(sum)));
 	assert_int_equal(sum.bytes, 8192);
 	assert_int_equal(sum.fnv, qda_args_fnv(QDA_ARGS_FNV_START, data, 8192));
 	assert_int_equal(data[8191], qda_args_byte(5, 0, 8191));

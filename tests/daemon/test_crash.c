@@ -19,7 +19,7 @@
 
 struct obituary {
 	uint32_t code, signal;
-	char text[QDA_TEXT_MAX + 1];	/* of the event */
+	char text[QDA_TEXT_MAX + 1]; /* of the event */
 	char answer[QDA_TEXT_MAX + 1];
 };
 
@@ -205,8 +205,8 @@ static void the_library_says_that_a_session_is_lost(void **state)
 
 static void refuse_module(struct peer *p, uint64_t session, const char *uri, const char *word)
 {
-	const struct qda_msg_status *status = peer_refused(
-		p, REQUEST(MODULE_OPEN, .module_open = { session, uri }), EREMOTEIO);
+	const struct qda_msg_status *status =
+		peer_refused(p, REQUEST(MODULE_OPEN, .module_open = { session, uri }), EREMOTEIO);
 
 	assert_int_not_equal(status->aee, 0);
 	if (!strstr(status->text, word))
@@ -416,8 +416,8 @@ static void sigterm_lets_calls_end_and_takes_no_more(void **state)
 
 static int setup_short_drain(void **state)
 {
-	return broker_setup_with(state, &(struct broker_options){
-						.config = "[daemon]\ndrain_ms=200\n" });
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = "[daemon]\ndrain_ms=200\n" });
 }
 
 static void calls_that_do_not_end_are_not_waited_for_longer_than_configured(void **state)

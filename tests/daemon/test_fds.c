@@ -54,8 +54,8 @@ static int reopened(int fd, int flags)
 /* Sends a descriptor for import and closes it here. Returns the code of the answer. */
 static int import(struct peer *p, int fd, uint64_t size, bool read_only)
 {
-	struct qda_msg_request *request = REQUEST(BUFFER_IMPORT, .buffer_import = { size, NULL,
-										    read_only });
+	struct qda_msg_request *request =
+		REQUEST(BUFFER_IMPORT, .buffer_import = { size, NULL, read_only });
 	const struct qda_msg_reply *reply;
 
 	assert_true(fd >= 0);
@@ -112,25 +112,44 @@ static int signal_set(void)
 static int wrong_kind(unsigned which)
 {
 	switch (which) {
-	case 0: return pipe_end(0);
-	case 1: return pipe_end(1);
-	case 2: return stream_socket();
-	case 3: return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	case 4: return disk_file();
-	case 5: return open("/dev/null", O_RDWR | O_CLOEXEC);
-	case 6: return open("/dev/zero", O_RDWR | O_CLOEXEC);
-	case 7: return open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	case 8: return open("/", O_PATH | O_CLOEXEC);
-	case 9: return epoll_create1(EPOLL_CLOEXEC);
-	case 10: return eventfd(0, EFD_CLOEXEC);
-	case 11: return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	case 12: return signal_set();
-	case 13: return inotify_init1(IN_CLOEXEC);
-	case 14: return (int)syscall(SYS_pidfd_open, getpid(), 0);
-	case 15: return open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	case 16: return reopened(memory(65536, F_SEAL_SHRINK), O_PATH);
-	case 17: return open("/dev/full", O_RDWR | O_CLOEXEC);
-	default: return -1;
+	case 0:
+		return pipe_end(0);
+	case 1:
+		return pipe_end(1);
+	case 2:
+		return stream_socket();
+	case 3:
+		return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	case 4:
+		return disk_file();
+	case 5:
+		return open("/dev/null", O_RDWR | O_CLOEXEC);
+	case 6:
+		return open("/dev/zero", O_RDWR | O_CLOEXEC);
+	case 7:
+		return open("/", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	case 8:
+		return open("/", O_PATH | O_CLOEXEC);
+	case 9:
+		return epoll_create1(EPOLL_CLOEXEC);
+	case 10:
+		return eventfd(0, EFD_CLOEXEC);
+	case 11:
+		return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	case 12:
+		return signal_set();
+	case 13:
+		return inotify_init1(IN_CLOEXEC);
+	case 14:
+		return (int)syscall(SYS_pidfd_open, getpid(), 0);
+	case 15:
+		return open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	case 16:
+		return reopened(memory(65536, F_SEAL_SHRINK), O_PATH);
+	case 17:
+		return open("/dev/full", O_RDWR | O_CLOEXEC);
+	default:
+		return -1;
 	}
 }
 
@@ -165,8 +184,8 @@ static void memory_must_be_sealed_against_shrinking(void **state)
 	assert_int_equal(import(p, memory(65536, F_SEAL_GROW), 0, false), EPERM);
 	assert_int_equal(import(p, memory(65536, 0), 0, true), EPERM);
 	assert_int_equal(import(p, memory(65536, F_SEAL_SHRINK), 0, false), 0);
-	assert_int_equal(import(p, memory(65536, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0,
-				false), 0);
+	assert_int_equal(
+		import(p, memory(65536, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0, false), 0);
 	peer_free(p);
 }
 
@@ -193,10 +212,17 @@ static void memory_must_be_as_large_as_said(void **state)
 		uint64_t says;
 		int code;
 	} sizes[] = {
-		{ 8192, 8192, 0 },     { 8192, 4097, 0 },	  { 8192, 1, 0 },
-		{ 8192, 8193, ERANGE }, { 8191, 8192, ERANGE },	  { 8191, 0, EINVAL },
-		{ 4095, 0, EINVAL },   { 0, 0, EINVAL },	  { 0, 4096, ERANGE },
-		{ 8192, 1ull << 32, EINVAL }, { 8192, UINT64_MAX, EINVAL },
+		{ 8192, 8192, 0 },
+		{ 8192, 4097, 0 },
+		{ 8192, 1, 0 },
+		{ 8192, 8193, ERANGE },
+		{ 8191, 8192, ERANGE },
+		{ 8191, 0, EINVAL },
+		{ 4095, 0, EINVAL },
+		{ 0, 0, EINVAL },
+		{ 0, 4096, ERANGE },
+		{ 8192, 1ull << 32, EINVAL },
+		{ 8192, UINT64_MAX, EINVAL },
 	};
 	struct peer *p = peer_new(*state);
 
@@ -393,12 +419,13 @@ static void what_is_no_directory_finds_no_module(void **state)
 		int fd = wrong_kind(kind);
 
 		peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1));
-		assert_int_not_equal(p->reply.status.code, ENOTCONN); /* it is not for want of a DSP */
+		assert_int_not_equal(p->reply.status.code,
+				     ENOTCONN); /* it is not for want of a DSP */
 		if (!p->reply.status.code) {
 			uint64_t session = p->reply.session_open.session;
 
-			peer_refused(p, REQUEST(MODULE_OPEN, .module_open = { session,
-									      QDA_NULL_URI }),
+			peer_refused(p,
+				     REQUEST(MODULE_OPEN, .module_open = { session, QDA_NULL_URI }),
 				     EREMOTEIO);
 			peer_ok(p, REQUEST(SESSION_CLOSE, .session_close = { session }));
 		}
@@ -413,9 +440,9 @@ static void what_is_no_directory_finds_no_module(void **state)
 
 static int setup_few_fds(void **state)
 {
-	return broker_setup_with(state, &(struct broker_options){
-						.config = "[connection]\nfds=1000\n",
-						.nofile = FEW_FDS });
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = "[connection]\nfds=1000\n",
+							   .nofile = FEW_FDS });
 }
 
 /* 100 clients where there is room for some 20: those in surplus are ended, the loop neither stops

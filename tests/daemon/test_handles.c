@@ -66,7 +66,8 @@ static void fifteen_out_handles_come_at_once(void **state)
  * 0x80000000 and up, counted by generation and place, so 0x80000fff is none yet. */
 static void in_handles_arrive_as_the_numbers_they_are(void **state)
 {
-	static const uint64_t numbers[15] = { 0, 1, 2, 0x7fffffff, 0x80000fff, 0xffffffff,
+	static const uint64_t numbers[15] = { 0,	   1,	       2,
+					      0x7fffffff,  0x80000fff, 0xffffffff,
 					      0x100000000, UINT64_MAX, 0x8000000000000000 };
 	struct user u = user_new(*state, QDA_ARGS_URI);
 	struct qda_arg args[16];
@@ -217,8 +218,8 @@ static void the_older_interface_has_no_handle(void **state)
 	uint32_t product = 0;
 
 	fill_pattern(in, sizeof(in), 14);
-	INVOKE(u.module, QDA_OLD_REVERSE, qda_in(&lengths, sizeof(lengths)),
-	       qda_in(in, sizeof(in)), qda_out(out, sizeof(out)));
+	INVOKE(u.module, QDA_OLD_REVERSE, qda_in(&lengths, sizeof(lengths)), qda_in(in, sizeof(in)),
+	       qda_out(out, sizeof(out)));
 	for (unsigned i = 0; i < 1000; i++)
 		assert_int_equal(out[i], in[999 - i]);
 	INVOKE(u.module, QDA_OLD_MULTIPLY, qda_in(factors, sizeof(factors)), qda_out(&product, 4));
@@ -324,9 +325,16 @@ static void inline_bytes_that_do_not_add_up_are_refused(void **state)
 
 static void lengths_at_every_border_are_refused_or_right(void **state)
 {
-	static const uint64_t lengths[] = { 61441,	 65535,	     65536,	   1u << 31,
-					    UINT32_MAX,	 1ull << 32, (1ull << 32) + 8,
-					    1ull << 63,	 UINT64_MAX - 7, UINT64_MAX };
+	static const uint64_t lengths[] = { 61441,
+					    65535,
+					    65536,
+					    1u << 31,
+					    UINT32_MAX,
+					    1ull << 32,
+					    (1ull << 32) + 8,
+					    1ull << 63,
+					    UINT64_MAX - 7,
+					    UINT64_MAX };
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_ARGS_URI);
 
@@ -338,7 +346,8 @@ static void lengths_at_every_border_are_refused_or_right(void **state)
 			invocation_arg(call, 0, QDA_ARG_INLINE, 0, 0, out ? 0 : lengths[i]);
 			invocation_arg(call, 1, QDA_ARG_INLINE, 1 << 20, 0, out ? lengths[i] : 0);
 			reply = peer_await(p, invocation_post(p, call));
-			assert_true(reply->status.code == EMSGSIZE || reply->status.code == EINVAL ||
+			assert_true(reply->status.code == EMSGSIZE ||
+				    reply->status.code == EINVAL ||
 				    reply->status.code == EOVERFLOW);
 		}
 	}
@@ -363,8 +372,10 @@ static void inline_arguments_that_wrap_around_are_refused(void **state)
 static void places_outside_a_buffer_are_refused(void **state)
 {
 	static const uint64_t places[][2] = {
-		{ 0, 8193 },	   { 1, 8192 },	   { 8192, 1 },		{ 8193, 0 },
-		{ 1ull << 32, 1 }, { 0, 1ull << 32 }, { UINT64_MAX, 1 }, { UINT64_MAX, UINT64_MAX },
+		{ 0, 8193 },	   { 1, 8192 },
+		{ 8192, 1 },	   { 8193, 0 },
+		{ 1ull << 32, 1 }, { 0, 1ull << 32 },
+		{ UINT64_MAX, 1 }, { UINT64_MAX, UINT64_MAX },
 		{ 1, UINT64_MAX }, { 4096, (1ull << 32) - 4096 },
 	};
 	struct peer *p = peer_new(*state);

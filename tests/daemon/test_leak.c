@@ -68,10 +68,10 @@ static void assert_back_at(const struct broker *b, struct peer *p, const struct 
 
 static int setup_heap(void **state)
 {
-	return broker_setup_with(state, &(struct broker_options){
-						.config = "[quota default]\nconnections=200\n"
-							  "[connection]\nsessions=16\n",
-						.heap = true });
+	return broker_setup_with(
+		state, &(struct broker_options){ .config = "[quota default]\nconnections=200\n"
+							   "[connection]\nsessions=16\n",
+						 .heap = true });
 }
 
 /* A client of a broker whose heap is counted; else the test is skipped. */
@@ -231,17 +231,17 @@ static void assert_refusals_cost_nothing(const struct broker *b, struct peer *p,
 			assert_string_equal(p->reply.status.resource, resource);
 		}
 		if (!done)
-			before = broker_heap(b);
+			before = settled_heap(b);
 		done += BATCH;
 	}
-	assert_int_equal(broker_heap(b), before);
+	assert_int_equal(settled_heap(b), before);
 }
 
 #define SETUP(name, text)                                                                          \
 	static int name(void **state)                                                              \
 	{                                                                                          \
-		return broker_setup_with(state,                                                    \
-					 &(struct broker_options){ .config = text, .heap = true });\
+		return broker_setup_with(                                                          \
+			state, &(struct broker_options){ .config = text, .heap = true });          \
 	}
 
 SETUP(no_sessions, "[connection]\nsessions=0\n")
@@ -308,8 +308,9 @@ static void refused_handles_cost_nothing(void **state)
 	uint64_t handle = peer_open(p, QDA_ARGS_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 }, { QDA_ARG_MODULE, 0, 0, 0 } };
 
-	assert_refusals_cost_nothing(
-		*state, p, REQUEST(INVOKE, .invoke = { handle, 0, 0x07010001, 2, args }), "handles");
+	assert_refusals_cost_nothing(*state, p,
+				     REQUEST(INVOKE, .invoke = { handle, 0, 0x07010001, 2, args }),
+				     "handles");
 	peer_free(p);
 }
 
@@ -323,9 +324,8 @@ static void refused_calls_cost_nothing(void **state)
 
 	post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 1);
 	assert_int_equal(peer_await(p, p->serial)->status.code, ETIME);
-	assert_refusals_cost_nothing(*state, p,
-				     REQUEST(INVOKE, .invoke = { handle, 0, 0x02010000, 1, args }),
-				     "calls");
+	assert_refusals_cost_nothing(
+		*state, p, REQUEST(INVOKE, .invoke = { handle, 0, 0x02010000, 1, args }), "calls");
 	peer_free(p);
 }
 
@@ -373,9 +373,9 @@ static void refused_connections_cost_nothing(void **state)
 		assert_string_equal(more->reply.status.resource, "connections");
 		peer_free(more);
 		if (i == 100)
-			before = broker_heap(*state);
+			before = settled_heap(*state);
 	}
-	assert_int_equal(broker_heap(*state), before);
+	assert_int_equal(settled_heap(*state), before);
 	peer_free(p);
 }
 
@@ -398,7 +398,8 @@ static void live(const char *socket)
 		null = peer_module(p, session, QDA_NULL_URI);
 		peer_ok(p, REQUEST(BUFFER_MAP, .buffer_map = { session, buffer, 0, 0, 9 }));
 		for (unsigned i = 0; i < 40; i++)
-			post_number(p, bad, QDA_BAD_HANG, i % 4 ? QDA_BAD_FOREVER : 1, i % 3 * 2000);
+			post_number(p, bad, QDA_BAD_HANG, i % 4 ? QDA_BAD_FOREVER : 1,
+				    i % 3 * 2000);
 		for (unsigned i = 0; i < 20; i++) {
 			peer_post(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }), NULL, 0, NULL,
 				  0);
@@ -407,7 +408,8 @@ static void live(const char *socket)
 		for (unsigned i = 0; i < 30; i++)
 			if (!peer_next(p))
 				_exit(1);
-		peer_post(p, REQUEST(SESSION_CLOSE, .session_close = { session }), NULL, 0, NULL, 0);
+		peer_post(p, REQUEST(SESSION_CLOSE, .session_close = { session }), NULL, 0, NULL,
+			  0);
 		while (peer_next(p) && p->frame.serial != p->serial)
 			;
 	}

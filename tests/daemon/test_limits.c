@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-
 #include "qda_args.h"
 #include "qda_bad.h"
 #include "qda_null.h"
@@ -96,8 +95,8 @@ static void buffers_are_limited(void **state)
 	uint64_t buffer = peer_buffer(p, 1, NULL);
 
 	peer_buffer(p, 1, NULL);
-	peer_refused_quota(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 }), "buffers",
-			   "connection", 2, 2);
+	peer_refused_quota(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 }), "buffers", "connection",
+			   2, 2);
 	peer_ok(p, REQUEST(BUFFER_FREE, .buffer_free = { buffer }));
 	peer_buffer(p, 1, NULL);
 	peer_free(p);
@@ -122,7 +121,7 @@ static void buffer_bytes_are_limited(void **state)
 
 static void sizes_no_buffer_can_have_are_refused(void **state)
 {
-	static const uint64_t sizes[] = { 0,	       0xfffff001,	    0x100000000,
+	static const uint64_t sizes[] = { 0,	      0xfffff001,	 0x100000000,
 					  1ull << 63, UINT64_MAX - 4095, UINT64_MAX };
 	struct peer *p = peer_new(*state);
 
@@ -425,8 +424,9 @@ static void maps_outside_the_buffer_are_refused(void **state)
 		uint64_t offset, size;
 		int code;
 	} places[] = {
-		{ 8192, 0, EINVAL },	  { 8192, 4096, ERANGE },  { 4096, 8192, ERANGE },
-		{ 1, 4096, EINVAL },	  { 0, 4095, EINVAL },	   { 1ull << 63, 4096, EINVAL },
+		{ 8192, 0, EINVAL },	      { 8192, 4096, ERANGE },
+		{ 4096, 8192, ERANGE },	      { 1, 4096, EINVAL },
+		{ 0, 4095, EINVAL },	      { 1ull << 63, 4096, EINVAL },
 		{ 4096, 1ull << 63, EINVAL }, { UINT64_MAX - 4095, 4096, EINVAL },
 	};
 	struct peer *p = peer_new(*state);

@@ -59,7 +59,8 @@ static void replies_and_events_from_a_client_end_the_connection(void **state)
 	uint8_t bytes[QDA_FRAME_SIZE];
 
 	for (unsigned flags = 1; flags < 256; flags = flags < 4 ? flags + 1 : flags * 2) {
-		qda_frame_write(bytes, &(struct qda_frame){ 1, flags, QDA_TYPE_LIST_DOMAINS, 0, 2 });
+		qda_frame_write(bytes,
+				&(struct qda_frame){ 1, flags, QDA_TYPE_LIST_DOMAINS, 0, 2 });
 		assert_ends(*state, bytes, sizeof(bytes));
 	}
 }
@@ -86,8 +87,8 @@ static void a_serial_that_does_not_rise_ends_the_connection(void **state)
 
 		p->serial = 6;
 		peer_ok(p, REQUEST(HELLO, .hello = { 1, 1, "seven" }));
-		qda_frame_write(bytes, &(struct qda_frame){ 1, 0, QDA_TYPE_LIST_DOMAINS, 0,
-							    second[i] });
+		qda_frame_write(bytes,
+				&(struct qda_frame){ 1, 0, QDA_TYPE_LIST_DOMAINS, 0, second[i] });
 		peer_send_raw(p, bytes, sizeof(bytes), NULL, 0);
 		peer_expect_end(p);
 		peer_free(p);
@@ -161,8 +162,7 @@ static void an_unknown_type_is_refused_and_the_connection_stays(void **state)
 static void hello_tells_limits_and_version(void **state)
 {
 	struct peer *p = peer_connect(*state);
-	const struct qda_msg_reply *reply =
-		peer_ok(p, REQUEST(HELLO, .hello = { 1, 1, "limits" }));
+	const struct qda_msg_reply *reply = peer_ok(p, REQUEST(HELLO, .hello = { 1, 1, "limits" }));
 
 	assert_int_equal(reply->hello.version, 1);
 	assert_string_equal(reply->hello.daemon, "qdad " QDA_VERSION);
@@ -186,10 +186,10 @@ static void versions_that_have_ours_among_them_are_met(void **state)
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
 		struct peer *p = peer_connect(*state);
 
-		assert_int_equal(peer_ok(p, REQUEST(HELLO, .hello = { ranges[i][0], ranges[i][1],
-								      "range" }))
-					 ->hello.version,
-				 1);
+		assert_int_equal(
+			peer_ok(p, REQUEST(HELLO, .hello = { ranges[i][0], ranges[i][1], "range" }))
+				->hello.version,
+			1);
 		peer_free(p);
 	}
 }
@@ -244,8 +244,8 @@ static void a_second_hello_ends_the_connection(void **state)
 
 static int setup_hasty(void **state)
 {
-	return broker_setup_with(state, &(struct broker_options){
-						.config = "[daemon]\nhello_ms=100\n" });
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = "[daemon]\nhello_ms=100\n" });
 }
 
 static void silence_before_hello_ends_the_connection(void **state)

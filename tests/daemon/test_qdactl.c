@@ -130,8 +130,8 @@ static void health_is_good_and_then_bad(void **state)
 
 static void invoke_gives_the_sum(void **state)
 {
-	const char *argv[] = { QDACTL, "invoke", "--json", QDA_SUM_URI, "2", "in:u32:40,2",
-			       "out:8", NULL };
+	const char *argv[] = { QDACTL, "invoke",      "--json", QDA_SUM_URI,
+			       "2",    "in:u32:40,2", "out:8",	NULL };
 
 	assert_int_equal(run_program(*state, argv, out, sizeof(out)), 0);
 	assert_non_null(strstr(out, "2a00000000000000"));
@@ -199,8 +199,8 @@ static int teardown_room(void **state)
 /* qdactl run ... -- sh -c SCRIPT, with its output on a pipe. */
 static pid_t start_run(const char *script, int *output)
 {
-	const char *argv[] = { QDACTL, "run", "--modules", SKELS, "--", "/bin/sh", "-c", script,
-			       NULL };
+	const char *argv[] = { QDACTL,	  "run", "--modules", SKELS, "--",
+			       "/bin/sh", "-c",	 script,      NULL };
 	int fds[2];
 	pid_t pid;
 
@@ -249,7 +249,8 @@ static void run_gives_a_program_a_broker(void **state)
 {
 	int output;
 	pid_t pid = start_run(QDACTL " invoke --json '" QDA_SUM_URI "' 2 in:u32:40,2 out:8 | "
-				     "grep -q 2a00000000000000 && echo good; exit 7", &output);
+				     "grep -q 2a00000000000000 && echo good; exit 7",
+			      &output);
 
 	await_line(output, "good\n");
 	assert_int_equal(exit_status(pid), 7);
@@ -281,7 +282,8 @@ static void run_with_sessions_open_leaves_nothing(void **state)
 {
 	int output;
 	pid_t pid = start_run(QDACTL " invoke '" QDA_NULL_URI "' 3 in:u32:4000000000 2>/dev/null & "
-				     "echo here; kill -KILL $$", &output);
+				     "echo here; kill -KILL $$",
+			      &output);
 
 	await_line(output, "here\n");
 	assert_int_equal(exit_status(pid), 128 + SIGKILL);
@@ -290,8 +292,9 @@ static void run_with_sessions_open_leaves_nothing(void **state)
 
 static void run_of_no_program_says_127(void **state)
 {
-	const char *argv[] = { QDACTL, "run", "--modules", SKELS, "--", "/nonexistent/program",
-			       NULL };
+	const char *argv[] = {
+		QDACTL, "run", "--modules", SKELS, "--", "/nonexistent/program", NULL
+	};
 
 	setenv("TMPDIR", room, 1);
 	setenv("QDAD_PROGRAM", QDAD, 1);

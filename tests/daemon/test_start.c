@@ -91,7 +91,7 @@ static void good_configurations_are_good(void **state)
 		"",
 		"; nothing\n\n",
 		"[daemon]\nhello_ms=1\ndrain_ms=0\nsession_in_flight=127\ngroup=qda\n",
-		"[domain cdsp]\ndevice=soft\nin_flight=255\nmodules=/a:/b\n[domain adsp]\n"
+		"[domain cdsp]\ndevice=soft\nin_flight=255\nmodules=/usr:/etc\n[domain adsp]\n"
 		"socket=/run/x\n",
 		"[connection]\nsessions=0\nbuffer_bytes=25%\n[quota default]\nbuffer_bytes=4G\n"
 		"[total]\nfds=64K\nout_bytes=1M\n",
@@ -140,6 +140,17 @@ static void errors_in_a_configuration_name_place_key_and_value(void **state)
 	}
 }
 
+static void a_module_directory_that_is_not_there_is_named(void **state)
+{
+	char out[2048];
+
+	assert_int_equal(
+		check_config("[domain cdsp]\nmodules=/usr:/nonexistent/dir\n", out, sizeof(out)),
+		1);
+	assert_non_null(strstr(out, "cdsp"));
+	assert_non_null(strstr(out, "/nonexistent/dir"));
+}
+
 static void a_line_too_long_is_refused_not_cut(void **state)
 {
 	char text[400] = "[daemon]\ngroup=", out[2048];
@@ -153,8 +164,10 @@ static void a_line_too_long_is_refused_not_cut(void **state)
 
 static void a_daemon_with_a_bad_configuration_does_not_start(void **state)
 {
-	const char *argv[] = { QDAD, "--user", "--socket", "/tmp/qdad-none.sock", "--config",
-			       "/nonexistent/qdad.conf", NULL };
+	const char *argv[] = { QDAD,	   "--user",
+			       "--socket", "/tmp/qdad-none.sock",
+			       "--config", "/nonexistent/qdad.conf",
+			       NULL };
 	char out[1024];
 
 	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
@@ -182,8 +195,9 @@ static void options_that_are_none_are_refused(void **state)
 static void a_socket_that_cannot_be_made_is_explained(void **state)
 {
 	char path[200] = "/tmp/", out[1024];
-	const char *argv[] = { QDAD, "--user", "--config", "/dev/null", "--socket",
-			       "/nonexistent/q.sock", NULL };
+	const char *argv[] = { QDAD,	    "--user",	"--config",
+			       "/dev/null", "--socket", "/nonexistent/q.sock",
+			       NULL };
 
 	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
 	assert_non_null(strstr(out, "/nonexistent/q.sock"));
@@ -244,8 +258,8 @@ static void status_rows_say_what_is_there(void **state)
 /* 50 clients with a session each do not fit one page of either kind. */
 static int setup_many(void **state)
 {
-	return broker_setup_with(state, &(struct broker_options){
-						.config = "[quota default]\nconnections=200\n" });
+	return broker_setup_with(
+		state, &(struct broker_options){ .config = "[quota default]\nconnections=200\n" });
 }
 
 static void status_comes_in_pages(void **state)
@@ -279,6 +293,7 @@ int main(void)
 		TEST_WITH(a_socket_that_nobody_answers_is_replaced, setup_stale),
 		cmocka_unit_test(good_configurations_are_good),
 		cmocka_unit_test(errors_in_a_configuration_name_place_key_and_value),
+		cmocka_unit_test(a_module_directory_that_is_not_there_is_named),
 		cmocka_unit_test(a_line_too_long_is_refused_not_cut),
 		cmocka_unit_test(a_daemon_with_a_bad_configuration_does_not_start),
 		cmocka_unit_test(options_that_are_none_are_refused),

@@ -40,15 +40,15 @@ static int setup_system(void **state)
 		the_group = some_group(&name);
 	snprintf(config, sizeof(config), "[daemon]\ngroup=%s\n[domain cdsp]\nmodules=%s\n", name,
 		 SKELS);
-	return broker_setup_with(state, &(struct broker_options){ .config = config,
-								  .system = true });
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = config, .system = true });
 }
 
 /* A process of another user. */
 struct stranger {
 	pid_t pid;
-	int said;	/* a byte when it has done what it does */
-	int go;		/* a byte there: it may end */
+	int said; /* a byte when it has done what it does */
+	int go;	  /* a byte there: it may end */
 };
 
 static struct stranger stranger_new(const struct broker *b, uid_t uid, gid_t gid,
@@ -188,9 +188,9 @@ static void directories_are_not_taken_by_the_system_service(void **state)
 	struct peer *p = peer_new(*state);
 	int fd = open(SKELS, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	assert_int_equal(peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))
-				 ->status.code,
-			 EPERM);
+	assert_int_equal(
+		peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))->status.code,
+		EPERM);
 	close(fd);
 	peer_open(p, QDA_NULL_URI); /* from where the administrator said */
 	peer_free(p);
