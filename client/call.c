@@ -41,6 +41,8 @@ static int make_scalars(uint32_t method, const struct qda_arg *args, unsigned n_
 	unsigned counts[N_GROUPS] = { 0 };
 	unsigned last = GROUP_IN;
 
+	if (n_args && !args)
+		return qda_fail(err, -EINVAL, "%u arguments at NULL", n_args);
 	for (unsigned i = 0; i < n_args; i++) {
 		unsigned group;
 
@@ -84,8 +86,8 @@ static int check_method(uint32_t method, const struct qda_arg *args, unsigned n_
 		memcpy(&number, first, sizeof(number));
 	if (!first || number != method)
 		return qda_fail(err, -EINVAL,
-				"method %u does not fit the 5 bits it has on the wire: "
-				"the first in argument must begin with it as 32-bit number",
+				"method %u: methods from 31 on are sent as 31, so the first in "
+				"argument must begin with the number, as 32 bits",
 				method);
 	return 0;
 }
@@ -231,20 +233,31 @@ static int add_output(struct qda_call *call, const struct qda_arg *a, struct qda
 	return 0;
 }
 
-static int add_sizes(struct qda_call *call, const struct qda_arg *a, struct qda_error *err)
+static size_t add_saturated(size_t a, size_t b)
 {
-	size_t limit = call->client->limits.inline_bytes;
-	size_t *sum = a->type == QDA_IN ? &call->in_bytes : &call->out_bytes;
-	size_t used = call->in_bytes + call->out_bytes;
+	size_t sum;
 
-	if (types[a->type].kind != QDA_ARG_INLINE)
-		return 0;
-	if (a->length > limit - used)
+	return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
+/* What is passed by value, in and out, and that it fits. */
+static int sum_sizes(struct qda_call *call, const struct qda_arg *args, unsigned n_args,
+		     struct qda_error *err)
+{
+	size_t limit = call->client->limits.inline_bytes, all;
+
+	for (unsigned i = 0; i < n_args; i++) {
+		if (args[i].type == QDA_IN)
+			call->in_bytes = add_saturated(call->in_bytes, args[i].length);
+		else if (args[i].type == QDA_OUT)
+			call->out_bytes = add_saturated(call->out_bytes, args[i].length);
+	}
+	all = add_saturated(call->in_bytes, call->out_bytes);
+	if (all > limit)
 		return qda_fail(err, -EMSGSIZE,
-				"QDA_IN and QDA_OUT arguments of more than %zu bytes "
-				"(%zu and another %zu): use a buffer (qda_buffer_alloc)",
-				limit, used, a->length);
-	*sum += a->length;
+				"inputs and outputs passed by value come to %zu bytes, at most %zu "
+				"fit: use a buffer (qda_buffer_alloc; qdactl: inbuf:, outbuf:)",
+				all, limit);
 	return 0;
 }
 
@@ -257,10 +270,10 @@ static int prepare(struct qda_call *call, const struct qda_module *m, const stru
 	for (unsigned i = 0; r == 0 && i < n_args; i++) {
 		r = check_arg(m, i, &args[i], err);
 		if (r == 0)
-			r = add_sizes(call, &args[i], err);
-		if (r == 0)
 			r = add_output(call, &args[i], err);
 	}
+	if (r == 0)
+		r = sum_sizes(call, args, n_args, err);
 	if (r)
 		return r;
 	low = lowest(args, n_args);
@@ -369,7 +382,7 @@ int qda_invoke(struct qda_module *m, uint32_t method, const struct qda_arg *args
 {
 	struct qda_client *c = m->session->client;
 	struct qda_call *call;
-	int r = qda_usable(c, err);
+	int r = qda_may_wait(c, err);
 
 	if (r)
 		return r;
@@ -394,6 +407,8 @@ int qda_submit(struct qda_module *m, uint32_t method, const struct qda_arg *args
 	struct qda_call *call;
 	int r = qda_usable(c, err);
 
+	if (r == 0 && !fn)
+		r = qda_fail(err, -EINVAL, "no function to call when the call ends: fn is NULL");
 	if (r)
 		return r;
 	call = qda_call_new(c, QDA_TYPE_INVOKE, CALL_ASYNC, err);
@@ -415,15 +430,13 @@ int qda_submit(struct qda_module *m, uint32_t method, const struct qda_arg *args
 
 int qda_cancel(struct qda_client *c, struct qda_call *call)
 {
-	struct qda_msg_request request = {
-		.type = QDA_TYPE_CANCEL,
-		.cancel = { .serial = call->serial },
-	};
+	struct qda_msg_request request = { .type = QDA_TYPE_CANCEL };
 	struct qda_call *mute;
-	int r = qda_usable(c, NULL);
+	int r = call ? qda_usable(c, NULL) : -EINVAL;
 
 	if (r)
 		return r;
+	request.cancel.serial = call->serial;
 	mute = qda_call_new(c, QDA_TYPE_CANCEL, CALL_MUTE, NULL);
 	if (!mute)
 		return -ENOMEM;

@@ -34,13 +34,21 @@ static int connect_to(int fd, const char *path)
 	return r < 0 ? -errno : 0;
 }
 
-static int refuse_path(struct qda_error *err, int code, const char *path, const char *second)
+static int refuse_path(struct qda_error *err, int code, const char *path)
 {
 	if (code == -EACCES || code == -EPERM)
 		return qda_fail(err, code, "no permission to connect to the broker at %s (%s)",
 				path, strerror(-code));
-	return qda_fail(err, code, "no broker at %s%s%s (%s): start qdad, or set QDAD_SOCKET", path,
-			second[0] ? " nor at " : "", second, strerror(-code));
+	return qda_fail(err, code, "no broker at %s (%s): start qdad, or set QDAD_SOCKET", path,
+			strerror(-code));
+}
+
+/* Of two places, the code is that of the one where there is something. */
+static int refuse_both(struct qda_error *err, int system, int user, const char *user_path)
+{
+	return qda_fail(err, system == -ENOENT ? user : system,
+			"no broker at %s (%s) nor at %s (%s): start qdad, or set QDAD_SOCKET",
+			SYSTEM_SOCKET, strerror(-system), user_path, strerror(-user));
 }
 
 /* The path that was given, else the environment's, else the system's socket and then the user's. */
@@ -48,13 +56,13 @@ static int find_broker(int fd, const char *path, struct qda_error *err)
 {
 	char user[sizeof(((struct sockaddr_un *)0)->sun_path)] = "";
 	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
-	int r;
+	int r, r_user;
 
 	if (!path)
 		path = secure_getenv("QDAD_SOCKET");
 	if (path && path[0]) {
 		r = connect_to(fd, path);
-		return r ? refuse_path(err, r, path, "") : 0;
+		return r ? refuse_path(err, r, path) : 0;
 	}
 	r = connect_to(fd, SYSTEM_SOCKET);
 	if (r == 0)
@@ -62,9 +70,10 @@ static int find_broker(int fd, const char *path, struct qda_error *err)
 	if (dir && dir[0] == '/' &&
 	    snprintf(user, sizeof(user), "%s/qdad/qdad.sock", dir) >= (int)sizeof(user))
 		user[0] = '\0';
-	if (user[0] && connect_to(fd, user) == 0)
-		return 0;
-	return refuse_path(err, r, SYSTEM_SOCKET, user);
+	if (!user[0])
+		return refuse_path(err, r, SYSTEM_SOCKET);
+	r_user = connect_to(fd, user);
+	return r_user ? refuse_both(err, r, r_user, user) : 0;
 }
 
 /* --- greeting it --- */

@@ -36,6 +36,18 @@ int qda_fail(struct qda_error *err, int code, const char *format, ...)
 	return code;
 }
 
+void qda_fail_hint(struct qda_error *err, const char *hint)
+{
+	size_t room = sizeof(err->text) - sizeof("... ") - strlen(hint), n = strlen(err->text);
+	bool cut = n > room;
+
+	if (cut) {
+		trim(err->text, room);
+		n = strlen(err->text);
+	}
+	snprintf(err->text + n, sizeof(err->text) - n, "%s %s", cut ? "..." : "", hint);
+}
+
 int qda_fail_status(struct qda_error *err, const struct qda_msg_status *status)
 {
 	int code = -(int)status->code;

@@ -109,7 +109,8 @@ struct qda_client {
 	struct qda_calls completed; /* asynchronous ones whose callback is due */
 	struct qda_calls free_calls;
 	SLIST_HEAD(, qda_call) all_calls;
-	uint64_t ended; /* callbacks that have returned */
+	uint64_t ended;	    /* callbacks that have returned */
+	unsigned n_invokes; /* among those pending */
 	bool lost;
 	char lost_text[256];
 	qda_log_fn log;
@@ -152,12 +153,16 @@ struct qda_buffer {
 /* Fill *err (may be NULL) and return `code`. */
 int qda_fail(struct qda_error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4), cold));
+/* Add to the text what to do about it; if there is no room, the text gives way. */
+void qda_fail_hint(struct qda_error *err, const char *hint);
 int qda_fail_status(struct qda_error *err, const struct qda_msg_status *status);
 
 /* --- reader.c --- */
 
-/* 0, -ECHILD in a forked child, -ECONNRESET when the connection is known to be lost. */
+/* 0, or -ECHILD in a forked child. */
 int qda_usable(const struct qda_client *client, struct qda_error *err);
+/* The same for what waits for a reply: -EDEADLK inside a callback of qda_log(). */
+int qda_may_wait(const struct qda_client *client, struct qda_error *err);
 
 /* A call object out of the pool; NULL when memory is short. */
 struct qda_call *qda_call_new(struct qda_client *client, uint16_t type, enum qda_call_kind kind,

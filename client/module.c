@@ -24,6 +24,14 @@ static int take_module(void *data, const struct qda_delivery *in, struct qda_err
 	return 0;
 }
 
+/* The DSP says where it looked, but not who tells it where to look. */
+static void add_remedy(struct qda_error *err)
+{
+	if (err && err->aee == 0x80000406 && strstr(err->text, "not found"))
+		qda_fail_hint(err, "(give its directory with --modules to qdad or qdactl, or in "
+				   "module_dirs)");
+}
+
 int qda_module_open(struct qda_session *s, const char *uri, struct qda_module **out,
 		    struct qda_error *err)
 {
@@ -45,10 +53,12 @@ int qda_module_open(struct qda_session *s, const char *uri, struct qda_module **
 		return qda_fail(err, -ENOMEM, "no memory for a module");
 	m->session = s;
 	r = qda_request(s->client, &request, NULL, 0, take_module, m, err);
-	if (r)
+	if (r) {
+		add_remedy(err);
 		free(m);
-	else
+	} else {
 		*out = m;
+	}
 	return r;
 }
 

@@ -19,6 +19,26 @@
 #define DISPATCH_MAX 256 /* messages one qda_dispatch() takes in, so that it returns some time */
 #define IDLE_MS 1	 /* how long somebody else's turn is waited for */
 
+/* A callback that this thread is in. One that waits may make the thread enter another: of another
+ * connection, or a log line. */
+struct inside {
+	const struct qda_client *client;
+	bool log;
+	struct inside *outer;
+};
+
+static __thread struct inside *inside;
+
+/* The innermost callback of this connection that this thread is in. */
+static const struct inside *find_inside(const struct qda_client *c)
+{
+	const struct inside *in = inside;
+
+	while (in && in->client != c)
+		in = in->outer;
+	return in;
+}
+
 static bool forked(const struct qda_client *c)
 {
 	return !*c->alive || (c->pid && c->pid != getpid());
@@ -31,6 +51,16 @@ int qda_usable(const struct qda_client *c, struct qda_error *err)
 				"this connection belongs to the parent process: connect "
 				"again after fork()");
 	return 0;
+}
+
+int qda_may_wait(const struct qda_client *c, struct qda_error *err)
+{
+	const struct inside *in = find_inside(c);
+
+	if (in && in->log) /* the lines that come meanwhile would call it again, without end */
+		return qda_fail(err, -EDEADLK,
+				"a function given to qda_log() must not wait for the broker");
+	return qda_usable(c, err);
 }
 
 /* --- the pool --- */
@@ -137,11 +167,23 @@ static struct qda_call *find(struct qda_client *c, uint64_t serial)
 	return NULL;
 }
 
+static void enter(struct qda_call *call)
+{
+	TAILQ_INSERT_TAIL(bucket(call->client, call->serial), call, link);
+	call->client->n_invokes += call->type == QDA_TYPE_INVOKE;
+}
+
+static void leave(struct qda_call *call)
+{
+	TAILQ_REMOVE(bucket(call->client, call->serial), call, link);
+	call->client->n_invokes -= call->type == QDA_TYPE_INVOKE;
+}
+
 static void finish(struct qda_call *call, int result)
 {
 	struct qda_client *c = call->client;
 
-	TAILQ_REMOVE(bucket(c, call->serial), call, link);
+	leave(call);
 	call->result = result;
 	call->done = true;
 	switch (call->kind) {
@@ -284,10 +326,16 @@ static void pass_on(struct qda_client *c)
 		pthread_cond_broadcast(&c->idle);
 }
 
+/* A callback that waits leaves what ends meanwhile to the loop that called it: were they nested, a
+ * chain of them would need a stack without end. */
 static void run_callbacks(struct qda_client *c)
 {
+	struct inside self = { c, false, inside };
 	struct qda_call *call;
 
+	if (find_inside(c))
+		return;
+	inside = &self;
 	while ((call = TAILQ_FIRST(&c->completed))) {
 		TAILQ_REMOVE(&c->completed, call, link);
 		pthread_mutex_unlock(&c->lock);
@@ -296,6 +344,18 @@ static void run_callbacks(struct qda_client *c)
 		c->ended++;
 		recycle(call);
 	}
+	inside = self.outer;
+}
+
+static void hand_out(struct qda_client *c, const struct line *line)
+{
+	struct inside self = { c, true, inside };
+
+	pthread_mutex_unlock(&c->lock);
+	inside = &self;
+	line->fn(line->data, line->session, line->level, line->text, line->dropped);
+	inside = self.outer;
+	pthread_mutex_lock(&c->lock);
 }
 
 /* One turn of the role: wait for a datagram (or not: MSG_DONTWAIT), deal with it, give the role up.
@@ -323,11 +383,8 @@ static int turn(struct qda_client *c, int flags)
 	c->reading = false;
 	if (line.fn || !TAILQ_EMPTY(&c->completed)) {
 		pass_on(c);
-		if (line.fn) {
-			pthread_mutex_unlock(&c->lock);
-			line.fn(line.data, line.session, line.level, line.text, line.dropped);
-			pthread_mutex_lock(&c->lock);
-		}
+		if (line.fn)
+			hand_out(c, &line);
 		run_callbacks(c);
 	}
 	return r == -EAGAIN ? r : 0;
@@ -394,9 +451,10 @@ static int put_request(struct qda_client *c, const struct qda_msg_request *reque
 		return qda_fail(err, n, "the request does not fit into a message: %s",
 				strerror(-n));
 	if (in_bytes > sizeof(c->out) - (size_t)n)
-		return qda_fail(err, -EMSGSIZE, "%zu bytes of QDA_IN arguments do not fit into one "
-				"message of %u: use a buffer (QDA_IN_BUFFER)", in_bytes,
-				QDA_MESSAGE_MAX);
+		return qda_fail(err, -EMSGSIZE,
+				"inputs passed by value come to %zu bytes, %zu fit beside that "
+				"many arguments: use a buffer (qda_buffer_alloc)",
+				in_bytes, sizeof(c->out) - (size_t)n);
 	for (unsigned i = 0; i < n_args; i++) {
 		if (args[i].type != QDA_IN || !args[i].length)
 			continue;
@@ -404,6 +462,12 @@ static int put_request(struct qda_client *c, const struct qda_msg_request *reque
 		p += args[i].length;
 	}
 	return (int)(p - c->out);
+}
+
+/* Whether the broker would refuse another call, which its sender would learn too late. */
+static bool is_full(const struct qda_client *c)
+{
+	return c->limits.calls && c->n_invokes >= c->limits.calls;
 }
 
 /* Enter the call among those that wait for a reply, before the reply can come. */
@@ -415,9 +479,11 @@ static int announce(struct qda_call *call, struct qda_error *err)
 	pthread_mutex_lock(&c->lock);
 	if (c->lost) {
 		r = fail_lost(c, err);
+	} else if (call->kind == CALL_ASYNC && is_full(c)) {
+		r = -EAGAIN;
 	} else {
 		call->serial = c->serial + 1;
-		TAILQ_INSERT_TAIL(bucket(c, call->serial), call, link);
+		enter(call);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return r;
@@ -434,7 +500,7 @@ static int withdraw(struct qda_call *call, int result, struct qda_error *err)
 	if (find(c, c->serial + 1) != call)
 		result = 0;
 	else
-		TAILQ_REMOVE(bucket(c, c->serial + 1), call, link);
+		leave(call);
 	pthread_mutex_unlock(&c->lock);
 	if (result == -EPIPE || result == -ECONNRESET)
 		return qda_fail(err, -ECONNRESET,
@@ -479,8 +545,10 @@ int qda_call_send(struct qda_call *call, const struct qda_msg_request *request,
 		if (r != -EAGAIN)
 			return r;
 		if (!wait)
-			return qda_fail(err, r, "too much is on its way to the broker: call "
-					"qda_dispatch() first");
+			return qda_fail(err, r,
+					"too much is on its way to the broker (at most %u calls "
+					"at a time): call qda_dispatch() first",
+					c->limits.calls);
 		/* The broker may be waiting for us to read: do that too. */
 		pthread_mutex_lock(&c->lock);
 		step(c, POLLIN | POLLOUT, -1);
@@ -513,7 +581,7 @@ int qda_request(struct qda_client *c, const struct qda_msg_request *request, con
 		unsigned n_fds, qda_take_fn take, void *data, struct qda_error *err)
 {
 	struct qda_call *call;
-	int r = qda_usable(c, err);
+	int r = qda_may_wait(c, err);
 
 	if (r)
 		return r;
@@ -537,6 +605,8 @@ int qda_dispatch(struct qda_client *c, int timeout_ms)
 
 	if (qda_usable(c, NULL))
 		return -ECHILD;
+	if (find_inside(c))
+		return -EDEADLK;
 	pthread_mutex_lock(&c->lock);
 	before = c->ended;
 	run_callbacks(c);

@@ -145,10 +145,10 @@ struct qda_session *qda_session_close(struct qda_session *s)
 int qda_session_alive(struct qda_session *s, struct qda_error *err)
 {
 	struct qda_client *c = s->client;
-	int r = qda_usable(c, err);
+	int r;
 
-	if (r)
-		return r;
+	if (qda_usable(c, err))
+		return 0;
 	pthread_mutex_lock(&c->lock);
 	if (s->lost)
 		qda_fail(err, -ECONNRESET, "%s",

@@ -104,7 +104,9 @@ bool fake_usual(struct fake *f)
 static void *serve(void *data)
 {
 	struct fake *f = data;
-	struct qda_msg_reply hello = { .hello = { .version = 1, .daemon = "fake" } };
+	struct qda_msg_reply hello = {
+		.hello = { .version = 1, .daemon = "fake", .limits = f->limits },
+	};
 
 	f->fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
 	must(f->fd >= 0);

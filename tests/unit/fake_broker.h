@@ -14,6 +14,7 @@ struct fake {
 	void (*script)(struct fake *f); /* after Hello; returns to hang up */
 	void *data;
 	bool no_hello; /* the script answers Hello too */
+	struct qda_msg_limits limits; /* else what Hello says of them */
 	char dir[64], path[96];
 	pthread_t thread;
 	int listener, fd;

@@ -482,6 +482,8 @@ static void a_full_socket_is_no_deadlock(void **state)
 
 /* --- fork --- */
 
+static struct qda_session *session_of_parent;
+
 static int child(struct qda_client *client, struct qda_module *module)
 {
 	struct qda_session *session;
@@ -498,6 +500,8 @@ static int child(struct qda_client *client, struct qda_module *module)
 		return 3;
 	if (qda_dispatch(client, 0) != -ECHILD || qda_fd(client) != -ECHILD)
 		return 4;
+	if (qda_session_alive(session_of_parent, &e) != 0 || e.code != -ECHILD)
+		return 5;
 	qda_module_close(module);
 	qda_disconnect(client);
 	return 0;
@@ -513,6 +517,7 @@ static void a_forked_child_is_told(void **state)
 	fake_start(&fake, echo_reversed);
 	client = fake_connect(&fake);
 	module = fake_module(client);
+	assert_int_equal(qda_session_open(client, NULL, &session_of_parent, &e), 0);
 	for (unsigned i = 0; i < 20; i++) {
 		pid = fork();
 		if (pid == 0)

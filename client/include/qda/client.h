@@ -15,25 +15,34 @@
  *     printf("%lld\n", (long long)sum);
  *     qda_disconnect(c);
  *
- * with "file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke&_modver=1.0" as SUM_URI.
+ * with "file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke&_modver=1.0" as SUM_URI. Build it
+ * with `cc sum.c $(pkg-config --cflags --libs qdaclient)`; the header wants C11 or C++.
  *
  * Objects: a client is one connection. A session is one protection domain (PD) on the DSP: a
  * process of its own there, with its own address space. A module is a DSP library (skel) loaded in
  * a session. A buffer is memory that both sides see; it belongs to the client and may be used in
- * several sessions. Freeing an object frees what it holds: qda_disconnect() ends everything.
+ * several sessions. Freeing an object frees what it holds, and that must then neither be used nor
+ * closed any more: qda_session_close() frees the session's modules, qda_disconnect() everything
+ * that was obtained through the client.
  *
  * Returns: 0, or a negative errno; where a struct qda_error is given (it may be NULL) it is filled
  * on failure with the reason in words. Errors worth knowing: -ECONNREFUSED, -ENOENT no broker
  * there; -EDQUOT a quota (error.resource says which); -EUSERS no context bank is free; -ETIME the
  * deadline passed; -ECANCELED cancelled; -ECONNRESET the PD or the broker is gone; -EREMOTEIO the
- * DSP refused or the method returned non-zero (error.dsp_result); -EINVAL, -ENOENT, -EACCES as
- * usual.
+ * DSP refused or the method returned non-zero (error.dsp_result); -EMSGSIZE too much is passed by
+ * value; -EINVAL, -ENOENT, -EACCES as usual. Texts count arguments from 0, like the array.
  *
  * Threads: all functions may be called from any thread on the same client at the same time, except
  * that an object must not be freed while another thread uses it. No threads are started, no signal
  * handlers installed, nothing is printed, the program is never ended. After fork() the child must
  * not use the parent's client: calls there return -ECHILD (free with qda_disconnect(), which then
  * only releases memory).
+ *
+ * Callbacks run on whichever thread is inside the library at that time: in qda_dispatch(), or in
+ * any function that waits for the broker, those that close and free included. That of a call may
+ * use the library freely, and wait: other callbacks of the client then run when it has returned.
+ * But there is no qda_dispatch() in it (-EDEADLK), and no qda_disconnect(). That of qda_log() must
+ * not wait either (-EDEADLK).
  */
 #pragma once
 
@@ -97,7 +106,8 @@ struct qda_session_options {
 	/** NULL: the first one that qdad has. */
 	const char *domain;
 	/** NULL-terminated list of at most 8 directories searched first for modules; only a
-	 *  qdad --user takes them (-EPERM otherwise). May be NULL. */
+	 *  qdad --user takes them (-EPERM otherwise). Relative ones are the program's: they are
+	 *  opened by this call. May be NULL. */
 	const char *const *module_dirs;
 };
 
@@ -105,18 +115,18 @@ struct qda_session_options {
 int qda_session_open(struct qda_client *client, const struct qda_session_options *options,
 		     struct qda_session **out, struct qda_error *err);
 
-/** End the PD; its modules become invalid and calls in flight end with -ECANCELED. NULL is fine.
- * Returns NULL. */
+/** End the PD, whatever runs in it. Calls in flight end with -ECANCELED; their callbacks may run
+ *  before this returns. Frees the session and its modules. NULL is fine. Returns NULL. */
 struct qda_session *qda_session_close(struct qda_session *session);
 
 /** 1 while the PD lives as far as is known, 0 after it was lost; `err` (may be NULL) then gets the
- *  reason: signal, module, method. A lost session must still be closed; open a new one to go on.
- */
+ *  reason: signal, module, method. In a forked child it is 0, with -ECHILD in err->code. A lost
+ *  session must still be closed; open a new one to go on. */
 int qda_session_alive(struct qda_session *session, struct qda_error *err);
 
-/** Lines that skels log (FARF, HAP_debug) arrive here, from whichever thread is inside the library
- *  at that time. Level: 0 low .. 4 fatal. `dropped`: lines lost before this one. fn NULL: no more.
- */
+/** Lines that skels log (FARF, HAP_debug) arrive here. Level: 0 low, 1 medium, 2 high, 3 error,
+ *  4 fatal. Text: "FILE.c:LINE: what the skel said", cut at 1023 bytes. `dropped`: lines lost
+ *  before this one. fn NULL: no more. What a skel prints with printf() goes nowhere. */
 typedef void (*qda_log_fn)(void *data, struct qda_session *session, unsigned level,
 			   const char *text, unsigned dropped);
 int qda_log(struct qda_client *client, qda_log_fn fn, void *data, struct qda_error *err);
@@ -156,11 +166,14 @@ int qda_buffer_unmap(struct qda_session *session, uint32_t key, struct qda_error
 /* --- modules and calls --- */
 
 /** Load a skel: "file:///libNAME_skel.so?NAME_skel_handle_invoke&_modver=1.0", or just "NAME" for
- *  the older kind (library libNAME_skel.so, symbol NAME_skel_invoke). A refusal of the DSP is
- *  -EREMOTEIO with its code in err->aee and its words, which name every path tried, in err->text.
- */
+ *  the older kind (library libNAME_skel.so, symbol NAME_skel_invoke). What begins with & is not
+ *  needed to find the function: the skel's open gets the whole URI and may look at it.
+ *  `_modver=1.0` is what IDL compilers write there, the version of this way of opening modules;
+ *  real DSPs ask for it, the software DSP does not. A refusal of the DSP is -EREMOTEIO with its
+ *  code in err->aee and its words, which name every path tried, in err->text. */
 int qda_module_open(struct qda_session *session, const char *uri, struct qda_module **out,
 		    struct qda_error *err);
+/** Have the skel close it, and free it. NULL is fine. Returns NULL. */
 struct qda_module *qda_module_close(struct qda_module *module);
 
 enum qda_arg_type {
@@ -176,8 +189,8 @@ enum qda_arg_type {
 };
 
 /** One argument. Make them with the functions below. They stand in the order of FastRPC: all in,
- *  all out, handles in, handles out. IN and OUT together are limited (64 KiB less some overhead):
- *  use buffers for what is large. */
+ *  all out, handles in, handles out. IN and OUT together are limited to 61440 bytes a call: use
+ *  buffers for what is large. */
 struct qda_arg {
 	enum qda_arg_type type;
 	uint32_t key;
@@ -260,17 +273,24 @@ static inline struct qda_arg qda_out_number(uint64_t *number)
 
 /** Options of one call; zero-initialise. In: timeout. Out: times. */
 struct qda_call_options {
-	/** In: 0 none. Expired: -ETIME; work that runs goes on, abandoned. */
+	/** In: 0 none. Expired: -ETIME. A method that runs already cannot be stopped: it goes on,
+	 *  abandoned. Until it returns or its session is closed it may still read and write the
+	 *  buffers of its arguments (QDA_OUT memory is no longer touched), and it keeps its place
+	 *  among the calls that its session may have on the DSP (session_in_flight of the broker,
+	 *  32 as a rule) and among the connection's calls. When abandoned calls hold all places the
+	 *  session takes no more: close it. */
 	uint64_t timeout_us;
-	uint64_t dsp_ns;   /**< out: time holding a DSP slot */
-	uint64_t queue_ns; /**< out: time waiting for one */
+	uint64_t dsp_ns;   /**< out: time holding a DSP slot; 0 if the call was given up */
+	uint64_t queue_ns; /**< out: time waiting for one; 0 if the call was given up */
 };
 
-/** Call method `method` and wait. Methods of a handle interface begin at 2 (0 and 1 are its open
- *  and close). Method numbers of 31 and more do not fit the wire's 5 bits: then the first in
- *  argument must begin with the number as u32, as stubs of the IDL compiler arrange it (checked:
- *  -EINVAL). Returns 0 when the method returned 0; -EREMOTEIO when it returned something else
- *  (err->dsp_result), outputs are then not touched. `options` may be NULL. */
+/** Call method `method` and wait. Methods of a handle interface begin at 2; 0 and 1 are its open
+ *  and close, which qda_module_open() and qda_module_close() call. They are not refused here: in
+ *  interfaces of the older kind they are methods like any other. Methods from 31 on do not fit the
+ *  wire's 5 bits and are sent as 31: the first in argument must then begin with the number as u32,
+ *  as stubs of the IDL compiler arrange it (checked: -EINVAL). Returns 0 when the method returned
+ *  0; -EREMOTEIO when it returned something else (err->dsp_result), outputs are then not touched.
+ *  `options` may be NULL. */
 int qda_invoke(struct qda_module *module, uint32_t method, const struct qda_arg *args,
 	       unsigned n_args, struct qda_call_options *options, struct qda_error *err);
 
@@ -278,30 +298,33 @@ int qda_invoke(struct qda_module *module, uint32_t method, const struct qda_arg 
 
 struct qda_call;
 
-/** The outcome of an asynchronous call. `err` is NULL on success. Called once, from qda_dispatch()
- *  or from whichever thread waits inside the library; it may submit further calls, but not wait.
- *  The call is gone when it returns. */
+/** The outcome of an asynchronous call. `err` is NULL on success. Called once; see "Callbacks" at
+ *  the top. The call is gone when it returns. */
 typedef void (*qda_call_fn)(void *data, const struct qda_error *err,
 			    const struct qda_call_options *times);
 
 /** Start a call. What `args` points at for IN is copied before return, what it points at for OUT
  *  must stay until the callback. `out` (may be NULL) names the call for qda_cancel(). -EAGAIN: too
- *  much is on its way, dispatch first. */
+ *  much is on its way, dispatch first; as a rule that are 256 calls (`calls` of the broker's
+ *  [connection]). Others of the same user, and abandoned calls, count at the broker too: then the
+ *  callback gets -EDQUOT. */
 int qda_submit(struct qda_module *module, uint32_t method, const struct qda_arg *args,
 	       unsigned n_args, const struct qda_call_options *options, qda_call_fn fn, void *data,
 	       struct qda_call **out, struct qda_error *err);
 
 /** Give a submitted call up; its callback comes with -ECANCELED unless it had ended already. A
- *  call that waits is dropped, one that runs is abandoned. Only valid until the callback. Returns
- *  at once; -EAGAIN: too much is on its way, dispatch first. */
+ *  call that waits is dropped, one that runs is abandoned (see timeout_us). Only valid until the
+ *  callback. Returns at once; -EAGAIN: too much is on its way, dispatch first. */
 int qda_cancel(struct qda_client *client, struct qda_call *call);
 
-/** For an event loop: poll this for reading, then call qda_dispatch(). */
+/** For an event loop: poll this for reading, then call qda_dispatch(). -ECHILD in a forked
+ *  child. */
 int qda_fd(const struct qda_client *client);
 
 /** Take in what has arrived and call callbacks. Waits for something at most timeout_ms (0 not at
  *  all, -1 without limit) when nothing is there. Returns how many calls ended, or a negative errno
- *  (-ECONNRESET: the broker is gone; all calls have got their callback). */
+ *  (-ECONNRESET: the broker is gone; all calls have got their callback; -EDEADLK: in a callback of
+ *  this client). */
 int qda_dispatch(struct qda_client *client, int timeout_ms);
 
 /* --- texts --- */
