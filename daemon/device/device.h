@@ -164,3 +164,21 @@ struct qda_soft_config {
 
 int qda_soft_new(struct uv_loop_s *loop, const struct qda_soft_config *config,
 		 const struct qda_device_events *events, void *owner, struct qda_device **out);
+
+/* Which DSP the accel device is, and what it starts PDs from. */
+struct qda_accel_config {
+	const char *name;		/* domain: what the driver must call it */
+	const char *node;		/* "/dev/accel/accel0"; NULL: found by name */
+	/* Shell image: a file, or QDA_ACCEL_SHELL_BUILTIN for the one of the software DSP. NULL:
+	 * the latter if the DSP is a virtual one, else the device stays down and says so. */
+	const char *shell;
+};
+
+#define QDA_ACCEL_SHELL_BUILTIN "builtin"
+
+int qda_accel_new(struct uv_loop_s *loop, const struct qda_accel_config *config,
+		  const struct qda_device_events *events, void *owner, struct qda_device **out);
+
+/* Names of the domains that have a node this process may open; how many. Blocks: before the loop
+ * only. */
+unsigned qda_accel_find(char (*names)[16], unsigned room);
