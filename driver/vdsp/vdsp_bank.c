@@ -42,6 +42,9 @@ static struct vdsp_range *find_range(struct vdsp_bank *bank, u64 page)
 	struct drm_mm_node *node;
 
 	lockdep_assert_held(&bank->lock);
+	/* outside of what drm_mm manages, it would walk over its list head */
+	if (page < FIRST_PAGE || page >= LAST_PAGE)
+		return NULL;
 	drm_mm_for_each_node_in_range(node, &bank->mm, page, page + 1) {
 		struct vdsp_range *range = container_of(node, struct vdsp_range, node);
 

@@ -8,6 +8,7 @@
 
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/stringify.h>
 
 #include "vdsp.h"
 
@@ -24,7 +25,7 @@ MODULE_PARM_DESC(name, "domain of each virtual DSP, at most 8 (cdsp)");
 
 static unsigned int banks = 8;
 module_param(banks, uint, 0444);
-MODULE_PARM_DESC(banks, "context banks of each DSP, 1 to 64 (8)");
+MODULE_PARM_DESC(banks, "context banks of each DSP, 1 to " __stringify(QDA_BANKS_MAX) " (8)");
 
 bool vdsp_scatter;
 module_param_named(scatter, vdsp_scatter, bool, 0644);

@@ -37,8 +37,7 @@ fetch() {
 		"linux-kbuild-$base" >log 2>&1 </dev/null || { renew && fetch; }
 }
 
-# Debian's headers name each other by absolute paths of an installed system. Type information in modules would need one
-# more package (pahole), and nothing here reads it.
+# Debian's headers name each other by absolute paths of an installed system.
 unpack() {
 	for deb in *.deb; do
 		dpkg-deb -x "$deb" .
@@ -47,7 +46,6 @@ unpack() {
 	ln -s "vmlinuz-$version" boot/vmlinuz
 	ln -s "usr/src/linux-headers-$version" kbuild
 	echo "include $cache/kernel-$version/usr/src/linux-headers-$base-common/Makefile" >kbuild/Makefile
-	sed -i '/^CONFIG_DEBUG_INFO_BTF_MODULES=/d' kbuild/include/config/auto.conf
 }
 
 newest() {
