@@ -67,6 +67,8 @@ void qda_config_deinit(struct qda_config *config)
 	free(config->socket);
 	free(config->group);
 	for (unsigned i = 0; i < config->n_domains; i++) {
+		free(config->domains[i].node);
+		free(config->domains[i].shell);
 		free(config->domains[i].socket);
 		free(config->domains[i].program);
 		for (char **dir = config->domains[i].modules; *dir; dir++)
@@ -212,6 +214,13 @@ static bool take_dirs(const struct place *at, char **dirs)
 	return n || complain(at, "directories are wanted, with : between them");
 }
 
+static bool take_device(const struct place *at, bool *accel)
+{
+	*accel = !strcmp(at->value, "accel");
+	return *accel || !strcmp(at->value, "soft") ||
+	       complain(at, "the device must be soft or accel");
+}
+
 static bool take_domain(const struct place *at, const char *name)
 {
 	struct qda_domain_config *domain = find_domain(at->config, name);
@@ -226,7 +235,11 @@ static bool take_domain(const struct place *at, const char *name)
 		snprintf(domain->name, sizeof(domain->name), "%s", name);
 	}
 	if (!strcmp(at->key, "device"))
-		return !strcmp(at->value, "soft") || complain(at, "the device must be soft");
+		return take_device(at, &domain->accel);
+	if (!strcmp(at->key, "node"))
+		return take_string(at, &domain->node);
+	if (!strcmp(at->key, "shell"))
+		return take_string(at, &domain->shell);
 	if (!strcmp(at->key, "socket"))
 		return take_string(at, &domain->socket);
 	if (!strcmp(at->key, "program"))
@@ -235,7 +248,8 @@ static bool take_domain(const struct place *at, const char *name)
 		return take_dirs(at, domain->modules);
 	if (!strcmp(at->key, "in_flight"))
 		return take_u32(at, 1, 255, &domain->in_flight);
-	return complain(at, "no such key in [domain]: device, socket, program, modules, in_flight");
+	return complain(at, "no such key in [domain]: device, in_flight; of soft: socket, program, "
+			    "modules; of accel: node, shell");
 }
 
 static bool take_value(const struct place *at, const char *section)
@@ -364,4 +378,25 @@ int qda_config_read_default(struct qda_config *config, const char *path)
 		return r;
 	snprintf(dir, sizeof(dir), "%s.d", path);
 	return read_dropins(config, dir);
+}
+
+int qda_config_check(struct qda_config *config)
+{
+	for (unsigned i = 0; i < config->n_domains; i++) {
+		const struct qda_domain_config *domain = &config->domains[i];
+		const char *key = NULL;
+
+		if (domain->accel)
+			key = domain->socket ? "socket" : domain->program ? "program" :
+			      domain->modules[0] ? "modules" : NULL;
+		else
+			key = domain->node ? "node" : domain->shell ? "shell" : NULL;
+		if (!key)
+			continue;
+		snprintf(config->error, sizeof(config->error),
+			 "[domain %s]: %s goes with device=%s only", domain->name, key,
+			 domain->accel ? "soft" : "accel");
+		return -EINVAL;
+	}
+	return 0;
 }

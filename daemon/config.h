@@ -15,6 +15,9 @@
 
 struct qda_domain_config {
 	char name[16];
+	bool accel;			/* behind the qda driver; else a software DSP */
+	char *node;			/* accel: /dev/accel/accelN; NULL: found by name */
+	char *shell;			/* accel: image to start PDs from; NULL: see device.h */
 	char *socket;			/* where its software DSP listens; NULL: start one */
 	char *program;			/* qda-softdsp to start; NULL: the installed one */
 	char *modules[QDA_MODULE_DIRS_MAX + 1];	/* NULL-terminated */
@@ -44,3 +47,6 @@ void qda_config_deinit(struct qda_config *config);
 int qda_config_read(struct qda_config *config, const char *path);
 /* Read PATH if it is there, then *.conf of PATH.d in the order of their names. */
 int qda_config_read_default(struct qda_config *config, const char *path);
+
+/* When all is read: do the keys of each domain go together? 0, or -EINVAL with config->error. */
+int qda_config_check(struct qda_config *config);

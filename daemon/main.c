@@ -52,7 +52,7 @@ static const char usage[] =
 	"\n"
 	"  --user             serve the programs of this user only, with a software DSP if "
 	"nothing\n"
-	"                     else is configured; no root needed\n"
+	"                     else is configured or can be opened; no root needed\n"
 	"  --config FILE      read this file instead of /etc/qdad/qdad.conf and "
 	"qdad.conf.d/*.conf\n"
 	"                     (--user: qdad/qdad.conf in $XDG_CONFIG_HOME or ~/.config)\n"
@@ -274,7 +274,8 @@ static const char *find_softdsp(char *path, size_t size)
 	return QDA_BINDIR "/qda-softdsp";
 }
 
-static int make_domain(struct qdad *q, const struct qda_domain_config *config)
+static int make_soft(struct qdad *q, const struct qda_domain_config *config,
+		     struct qda_domain *domain, struct qda_device **device)
 {
 	char path[4096];
 	struct qda_soft_config soft = {
@@ -284,12 +285,30 @@ static int make_domain(struct qdad *q, const struct qda_domain_config *config)
 		.module_dirs = (const char *const *)config->modules,
 		.client_dirs = q->config.user_mode,
 	};
+
+	return qda_soft_new(&q->loop, &soft, &qda_domain_events, domain, device);
+}
+
+static int make_accel(struct qdad *q, const struct qda_domain_config *config,
+		      struct qda_domain *domain, struct qda_device **device)
+{
+	struct qda_accel_config accel = {
+		.name = config->name,
+		.node = config->node,
+		.shell = config->shell,
+	};
+
+	return qda_accel_new(&q->loop, &accel, &qda_domain_events, domain, device);
+}
+
+static int make_domain(struct qdad *q, const struct qda_domain_config *config)
+{
 	struct qda_domain *domain;
 	struct qda_device *device;
 	int r = qda_domain_new(q->core, config->name, config->in_flight, &domain);
 
 	if (r == 0)
-		r = qda_soft_new(&q->loop, &soft, &qda_domain_events, domain, &device);
+		r = (config->accel ? make_accel : make_soft)(q, config, domain, &device);
 	if (r < 0) {
 		say("domain %s: %s", config->name, qda_strerror(r));
 		return r;
@@ -484,11 +503,21 @@ static int choose_modules(struct qda_domain_config *domain, struct options *o)
 	return 0;
 }
 
-/* Without a configured domain: a software DSP, our own or the system's. */
-static int default_domain(struct qda_config *config)
+/* Without a configured domain: the DSPs that can be opened; else a software DSP, our own or the
+ * system's. Who names modules wants one that is looking for them here. */
+static int default_domain(struct qda_config *config, const struct options *o)
 {
 	struct qda_domain_config *domain = &config->domains[0];
+	char names[QDA_DOMAINS_MAX][16];
 
+	if (config->n_domains)
+		return 0;
+	if (!o->n_modules)
+		config->n_domains = qda_accel_find(names, QDA_DOMAINS_MAX);
+	for (unsigned i = 0; i < config->n_domains; i++) {
+		config->domains[i].accel = true;
+		memcpy(config->domains[i].name, names[i], sizeof(names[i]));
+	}
 	if (config->n_domains)
 		return 0;
 	config->n_domains = 1;
@@ -558,9 +587,15 @@ static int prepare(struct qda_config *config, struct options *o)
 	}
 	if (!config->group)
 		config->group = strdup("qda");
-	r = default_domain(config);
+	r = qda_config_check(config);
+	if (r < 0) {
+		say("%s", config->error);
+		return r;
+	}
+	r = default_domain(config, o);
 	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
-		r = choose_modules(&config->domains[i], o);
+		if (!config->domains[i].accel)
+			r = choose_modules(&config->domains[i], o);
 	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
 		r = check_domain(&config->domains[i]);
 	if (r < 0 || o->check_only)

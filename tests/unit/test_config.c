@@ -188,7 +188,7 @@ static void unknown_names_are_refused_with_those_there_are(void **state)
 {
 	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, group, hello_ms");
 	refuse("[total]\nsession=1\n", "qdad.conf:2: session=1: ", "connections, sessions,");
-	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, socket, program, modules");
+	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight; of soft: socket");
 	refuse("[quota]\nsessions=1\n", "qdad.conf:2: ", "no such section");
 	refuse("[domainx]\nin_flight=1\n", "qdad.conf:2: ", "no such section");
 	refuse("sessions=1\n", "qdad.conf:1: sessions=1: ", "no such section");
@@ -263,10 +263,38 @@ static void module_directories_are_at_most_16(void **state)
 	       "qdad.conf:2: ", "16 directories");
 }
 
-static void device_is_soft(void **state)
+static void device_is_soft_or_accel(void **state)
 {
-	accept("[domain x]\ndevice=soft\n");
-	refuse("[domain x]\ndevice=accel\n", "qdad.conf:2: device=accel: ", "soft");
+	accept("[domain x]\ndevice=soft\n[domain y]\ndevice=accel\nnode=/dev/accel/accel3\n"
+	       "shell=/lib/firmware/shell\n");
+	assert_false(config.domains[0].accel);
+	assert_true(config.domains[1].accel);
+	assert_string_equal(config.domains[1].node, "/dev/accel/accel3");
+	assert_string_equal(config.domains[1].shell, "/lib/firmware/shell");
+	assert_int_equal(qda_config_check(&config), 0);
+	refuse("[domain x]\ndevice=accelerator\n", "qdad.conf:2: device=accelerator: ",
+	       "soft or accel");
+}
+
+static void keys_of_the_other_device_are_refused(void **state)
+{
+	static const char *const of_accel[] = { "node", "shell" };
+	static const char *const of_soft[] = { "socket", "program", "modules" };
+	char text[128];
+
+	for (unsigned i = 0; i < 5; i++) {
+		const char *key = i < 2 ? of_accel[i] : of_soft[i - 2];
+
+		qda_config_deinit(&config);
+		qda_config_init(&config, false);
+		snprintf(text, sizeof(text), "[domain x]\n%s=/y\ndevice=%s\n", key,
+			 i < 2 ? "soft" : "accel");
+		accept(text);
+		assert_int_equal(qda_config_check(&config), -EINVAL);
+		snprintf(text, sizeof(text), "[domain x]: %s goes with device=%s only", key,
+			 i < 2 ? "accel" : "soft");
+		assert_string_equal(config.error, text);
+	}
 }
 
 /* --- files --- */
@@ -443,7 +471,8 @@ int main(void)
 		TEST(domain_names_have_1_to_15_characters),
 		TEST(domains_are_at_most_8),
 		TEST(module_directories_are_at_most_16),
-		TEST(device_is_soft),
+		TEST(device_is_soft_or_accel),
+		TEST(keys_of_the_other_device_are_refused),
 		TEST(comments_blanks_and_case),
 		TEST(lines_that_are_nothing_are_refused_by_number),
 		TEST(indented_lines_are_refused),
