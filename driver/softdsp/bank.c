@@ -108,6 +108,8 @@ int bank_read(const struct bank *bank, uint64_t addr, void *buf, size_t n)
 {
 	const struct bank_map *map = find(bank, addr, n);
 
+	if (bank->view.base)
+		return view_read(&bank->view, addr, buf, n);
 	if (!map || pread(map->fd, buf, n, map->offset + (addr - map->addr)) != (ssize_t)n)
 		return -EFAULT;
 	return 0;
@@ -117,6 +119,8 @@ int bank_write(const struct bank *bank, uint64_t addr, const void *buf, size_t n
 {
 	const struct bank_map *map = find(bank, addr, n);
 
+	if (bank->view.base)
+		return view_write(&bank->view, addr, buf, n);
 	if (!map || pwrite(map->fd, buf, n, map->offset + (addr - map->addr)) != (ssize_t)n)
 		return -EFAULT;
 	return 0;
@@ -135,4 +139,5 @@ void bank_clear(struct bank *bank)
 		if (bank->maps[i].size)
 			drop(&bank->maps[i]);
 	bank_clear_dirs(bank);
+	view_close(&bank->view);
 }

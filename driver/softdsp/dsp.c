@@ -3,32 +3,8 @@
  * The machine's life with a host: see dsp.h. A host that goes takes all its PDs and maps with it,
  * as if the DSP had been restarted; only then may the next one come.
  */
-#include <string.h>
-
 #include "dsp.h"
 #include "pd.h"
-
-int dsp_attach(struct dsp *dsp, int fd)
-{
-	const struct dsp_config *config = dsp->config;
-	struct softdsp_record hello = {
-		.kind = SOFTDSP_HELLO,
-		.hello = {
-			.version = SOFTDSP_VERSION,
-			.banks = config->n_banks,
-			.confined = dsp->confined,
-			.client_dirs = config->client_dirs,
-			.arch = config->arch,
-		},
-	};
-	int err = host_open(&dsp->host, dsp, fd);
-
-	if (err)
-		return err;
-	strncpy(hello.hello.name, config->name, sizeof(hello.hello.name) - 1);
-	host_send(&dsp->host, &hello, SOFTDSP_SIZE(hello), -1);
-	return 0;
-}
 
 void dsp_detach(struct dsp *dsp)
 {

@@ -44,9 +44,6 @@ struct dsp {
 	void (*on_vacant)(struct dsp *dsp);
 };
 
-/* A host is there: greet it. Takes fd. 0 or -errno. */
-int dsp_attach(struct dsp *dsp, int fd);
-
 /* The host is gone, or to be dropped: ends all PDs; on_vacant follows. */
 void dsp_detach(struct dsp *dsp);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * qda-softdsp: the software DSP. Plays the firmware of one DSP domain for a host that connects to
- * a socket, or that started it with one end of a pair. This file: the loop, the listener, the
- * signals.
+ * a socket, or that started it with one end of a pair, or for the kernel behind the device of a
+ * virtual DSP. This file: the loop, the listener, the signals.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
+#include "driver/include/uapi/drm/qda_vdsp.h"
 #include "dsp.h"
 #include "landlock.h"
 #include "options.h"
@@ -44,7 +46,7 @@ static int accept_host(struct machine *m)
 {
 	int fd = accept4(m->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	return fd < 0 ? -errno : dsp_attach(&m->dsp, fd);
+	return fd < 0 ? -errno : host_open_socket(&m->dsp.host, &m->dsp, fd);
 }
 
 static void wait_for_host(struct machine *m);
@@ -202,7 +204,26 @@ static int adopt(struct machine *m, int fd)
 		return -ESOCKTNOSUPPORT;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	return dsp_attach(&m->dsp, fd);
+	return host_open_socket(&m->dsp.host, &m->dsp, fd);
+}
+
+/* The device is this DSP for as long as it is held. */
+static int open_vdsp(struct machine *m)
+{
+	static struct qda_vdsp_info info;
+	const int fd = open(options.vdsp_path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, QDA_VDSP_INFO, &info) < 0)
+		err = -errno;
+	else if (!options_take_device(&options, info.name, info.banks))
+		err = -EPROTO;
+	if (!err)
+		return host_open_vdsp(&m->dsp.host, &m->dsp, fd);
+	close(fd);
+	return err;
 }
 
 static void catch(struct machine *m, uv_signal_t *handle, int number)
@@ -212,21 +233,24 @@ static void catch(struct machine *m, uv_signal_t *handle, int number)
 	uv_signal_start(handle, on_signal, number);
 }
 
-static int start(struct machine *m)
+static int find_host(struct machine *m)
 {
 	int err;
 
-	m->listener.data = m;
-	m->retry.data = m;
-	uv_timer_init(&m->loop, &m->retry);
-	catch(m, &m->terminate, SIGTERM);
-	catch(m, &m->interrupt, SIGINT);
 	if (options.fd >= 0) {
 		err = adopt(m, options.fd);
 		if (err)
 			fprintf(stderr, "qda-softdsp: --fd %d: %s; it is to be a connected "
 					"SOCK_SEQPACKET socket\n",
 				options.fd, strerror(-err));
+		return err;
+	}
+	if (options.vdsp_path) {
+		err = open_vdsp(m);
+		if (err)
+			fprintf(stderr, "qda-softdsp: --vdsp %s: %s%s\n", options.vdsp_path,
+				strerror(-err),
+				err == -EBUSY ? "; another program is this DSP" : "");
 		return err;
 	}
 	err = listen_at(m, options.socket_path);
@@ -236,6 +260,16 @@ static int start(struct machine *m)
 	else
 		wait_for_host(m);
 	return err;
+}
+
+static int start(struct machine *m)
+{
+	m->listener.data = m;
+	m->retry.data = m;
+	uv_timer_init(&m->loop, &m->retry);
+	catch(m, &m->terminate, SIGTERM);
+	catch(m, &m->interrupt, SIGINT);
+	return find_host(m);
 }
 
 int main(int argc, char **argv)

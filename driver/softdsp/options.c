@@ -17,11 +17,13 @@
 #define PD_PROGRAM "qda-softdsp-pd"
 
 static const char usage[] =
-	"qda-softdsp (--socket PATH | --fd N) [options]\n"
+	"qda-softdsp (--socket PATH | --fd N | --vdsp DEVICE) [options]\n"
 	"The software DSP: runs skels for a host, as a DSP's firmware does.\n"
 	"\n"
 	"  --socket PATH      listen for a host here; one at a time\n"
 	"  --fd N             the host is at the other end of this descriptor; end with it\n"
+	"  --vdsp DEVICE      be the firmware of a virtual DSP: /dev/qda-vdsp0; its name and\n"
+	"                     number of banks are the device's\n"
 	"  --name NAME        the domain: adsp, cdsp, ... (cdsp)\n"
 	"  --modules DIR      look for skels here; may be given 16 times\n"
 	"  --client-dirs      let the host name more directories for its sessions\n"
@@ -32,12 +34,13 @@ static const char usage[] =
 	"  --pd-threads N     calls a PD runs at one time: 1 to 512 (128)\n"
 	"  --help, --version\n";
 
-enum { OPT_SOCKET = 256, OPT_FD, OPT_NAME, OPT_MODULES, OPT_CLIENT_DIRS, OPT_BANKS, OPT_ARCH,
-	      OPT_PD_MEMORY, OPT_PD_CPU, OPT_PD_THREADS, OPT_HELP, OPT_VERSION };
+enum { OPT_SOCKET = 256, OPT_FD, OPT_VDSP, OPT_NAME, OPT_MODULES, OPT_CLIENT_DIRS, OPT_BANKS,
+	      OPT_ARCH, OPT_PD_MEMORY, OPT_PD_CPU, OPT_PD_THREADS, OPT_HELP, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "fd", required_argument, NULL, OPT_FD },
+	{ "vdsp", required_argument, NULL, OPT_VDSP },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "modules", required_argument, NULL, OPT_MODULES },
 	{ "client-dirs", no_argument, NULL, OPT_CLIENT_DIRS },
@@ -126,6 +129,7 @@ static int take_number(struct options *o, int option, const char *value)
 		if (!parse_number(value, 10, 1, DSP_BANKS_MAX, &n))
 			return refuse("banks", value, "1 to 64");
 		dsp->n_banks = n;
+		o->named = true;
 		break;
 	case OPT_ARCH:
 		if (*value != 'v' || !parse_number(value + 1, 16, 1, 255, &n))
@@ -163,10 +167,14 @@ static int take(struct options *o, int option, const char *value)
 	case OPT_SOCKET:
 		o->socket_path = value;
 		return -1;
+	case OPT_VDSP:
+		o->vdsp_path = value;
+		return -1;
 	case OPT_NAME:
 		if (!is_domain(value))
 			return refuse("name", value, "up to 15 small letters and digits");
 		o->dsp.name = value;
+		o->named = true;
 		return -1;
 	case OPT_MODULES:
 		return take_modules(&o->dsp, value);
@@ -207,6 +215,21 @@ static int find_program(struct dsp_config *dsp)
 	return EXIT_FAILURE;
 }
 
+static int check_host(const struct options *o)
+{
+	const int hosts = !!o->socket_path + (o->fd >= 0) + !!o->vdsp_path;
+
+	if (hosts != 1)
+		fputs("qda-softdsp: one of --socket PATH, --fd N and --vdsp DEVICE is needed; "
+		      "see --help\n", stderr);
+	else if (o->vdsp_path && (o->named || o->dsp.client_dirs))
+		fputs("qda-softdsp: --name, --banks and --client-dirs do not go with --vdsp: "
+		      "the device says what it is, and hands over no directories\n", stderr);
+	else
+		return -1;
+	return EXIT_FAILURE;
+}
+
 int options_parse(struct options *o, int argc, char **argv)
 {
 	int option, code = -1;
@@ -225,11 +248,17 @@ int options_parse(struct options *o, int argc, char **argv)
 		fprintf(stderr, "qda-softdsp: %s: not an option; see --help\n", argv[optind]);
 		return EXIT_FAILURE;
 	}
-	if (!o->socket_path == (o->fd < 0)) {
-		fputs("qda-softdsp: --socket PATH or --fd N is needed; see --help\n", stderr);
-		return EXIT_FAILURE;
-	}
-	return find_program(&o->dsp);
+	code = check_host(o);
+	return code >= 0 ? code : find_program(&o->dsp);
+}
+
+bool options_take_device(struct options *o, const char *name, uint32_t n_banks)
+{
+	if (!is_domain(name) || n_banks < 1 || n_banks > DSP_BANKS_MAX)
+		return false;
+	o->dsp.name = name;
+	o->dsp.n_banks = n_banks;
+	return true;
 }
 
 void options_free(struct options *o)

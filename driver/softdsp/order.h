@@ -17,7 +17,8 @@
 
 /* Descriptors of a PD process: 0..2 are /dev/null (2 is the supervisor's under a sanitizer). */
 enum pd_fd {
-	PD_FD_CHANNEL = 3,	/* SEQPACKET to the host, wire.h */
+	PD_FD_CHANNEL = 3,	/* to the host: a SEQPACKET socket (wire.h) or a PD file of a
+				 * virtual DSP (qda_vdsp.h) */
 	PD_FD_ORDERS = 4,	/* SEQPACKET to the supervisor, below */
 	PD_FD_STATUS = 5,	/* memfd with struct pd_status */
 	PD_FD_DIRS = 6,		/* the client's module directories, if any, from here on */
@@ -46,15 +47,16 @@ enum pd_report_kind {
 	PD_REPORT_READY = 1,	/* once, when it is confined and its first thread listens */
 	PD_REPORT_FAILED = 2,	/* instead: `text` says why; the PD exits */
 	PD_REPORT_DONE = 3,	/* an order: `result`, `addr` */
+	PD_REPORT_LOG = 4,	/* vdsp only: a line of the skel: `result` is its level */
 };
 
 struct pd_report {
 	uint32_t kind;
 	uint32_t confined;	/* READY: enum softdsp_confined */
-	uint32_t result;	/* DONE: 0 or a code of the DSP */
-	uint32_t pad;
+	uint32_t result;	/* DONE: 0 or a code of the DSP; LOG: HAP level */
+	uint32_t lost;		/* LOG: lines before this one that did not fit */
 	uint64_t addr;		/* DONE of MAP_KEY, GROW: the DSP address */
-	char text[PD_TEXT_MAX];	/* FAILED */
+	char text[PD_TEXT_MAX];	/* FAILED, LOG */
 };
 
 /* What a thread of the PD is doing, for the obituary. Written by that thread only. */

@@ -122,7 +122,7 @@ static void send_exit(struct pd *pd, int signal, int status)
 
 	obituary.record.bank = pd->bank;
 	obituary.record.client = pd->client;
-	host_send(&pd->dsp->host, &obituary, n, -1);
+	host_pd_exit(&pd->dsp->host, &obituary, n);
 }
 
 static void on_reaped(uv_process_t *process, int64_t status, int signal)
@@ -139,6 +139,7 @@ static void on_reaped(uv_process_t *process, int64_t status, int signal)
 	}
 	uv_close((uv_handle_t *)&pd->process, on_handle_closed);
 	uv_close((uv_handle_t *)&pd->poll, on_handle_closed);
+	host_pd_gone(&pd->dsp->host);
 }
 
 /* Its number may be somebody else's once it is reaped. */
@@ -222,14 +223,10 @@ static bool on_done(struct pd *pd, const struct pd_report *report)
 
 static bool on_started(struct pd *pd, const struct pd_report *report)
 {
-	struct softdsp_record record = { .kind = SOFTDSP_PD,
-					 .bank = pd->bank,
-					 .client = pd->client };
-
 	if (pd->state != PD_STARTING || report->confined != pd->dsp->confined)
 		return false;
 	pd->state = PD_UP;
-	host_send(&pd->dsp->host, &record, SOFTDSP_HEAD, pd->sockets.host);
+	host_pd_up(&pd->dsp->host, pd->bank, pd->client, pd->sockets.host);
 	pd->sockets.host = -1;
 	answer(pd, 0);
 	return true;
@@ -251,6 +248,8 @@ static bool on_report(struct pd *pd, struct pd_report *report)
 		return on_failed(pd, report);
 	case PD_REPORT_DONE:
 		return on_done(pd, report);
+	case PD_REPORT_LOG:
+		return host_pd_log(&pd->dsp->host, pd->bank, pd->client, report);
 	}
 	return false;
 }
@@ -275,8 +274,11 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static int start(struct pd *pd)
 {
 	struct dsp *dsp = pd->dsp;
-	int err = pd_sockets_open(&pd->sockets);
+	int err = host_pd_channel(&dsp->host, pd->bank, pd->client, &pd->sockets.pd_channel,
+				  &pd->sockets.host);
 
+	if (!err)
+		err = pd_sockets_open(&pd->sockets);
 	if (!err)
 		err = uv_poll_init(dsp->loop, &pd->poll, pd->sockets.orders);
 	if (err)

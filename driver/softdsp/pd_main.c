@@ -41,7 +41,8 @@ static int client_fds[SOFTDSP_MAX_DIRS];
 
 static void send_report(const struct pd_report *report)
 {
-	/* The supervisor keeps at most one order open, so there is always room. */
+	/* The supervisor keeps at most one order open, so there is room, or will be when it has
+	 * read the lines of the skels. */
 	if (record_send(PD_FD_ORDERS, report, sizeof(*report), -1, 0) < 0)
 		_exit(PD_EXIT_DONE);
 }
@@ -115,11 +116,19 @@ static void add_dirs(unsigned n_client_dirs, char **dirs, size_t n_dirs)
 
 static struct transport *start_transport(char **argv)
 {
+	const int32_t client = number(argv, ARG_CLIENT);
+	const uint32_t bank = number(argv, ARG_BANK);
 	struct transport *transport;
-	int err = transport_socket_init(PD_FD_CHANNEL, number(argv, ARG_CLIENT),
-					number(argv, ARG_BANK), number(argv, ARG_THREADS),
-					&transport);
+	struct stat st;
+	int err;
 
+	if (fstat(PD_FD_CHANNEL, &st) < 0)
+		fail("channel: %s", strerror(errno));
+	if (S_ISSOCK(st.st_mode))
+		err = transport_socket_init(PD_FD_CHANNEL, client, bank,
+					    number(argv, ARG_THREADS), &transport);
+	else
+		err = transport_vdsp_init(PD_FD_CHANNEL, client, bank, &transport);
 	if (err)
 		fail("4 GiB of addresses: %s", strerror(-err));
 	return transport;

@@ -40,10 +40,8 @@ static int make_pair(int *ours, int *theirs)
 
 int pd_sockets_open(struct pd_sockets *s)
 {
-	int err = make_pair(&s->host, &s->pd_channel);
+	int err = make_pair(&s->orders, &s->pd_orders);
 
-	if (!err)
-		err = make_pair(&s->orders, &s->pd_orders);
 	if (!err)
 		err = make_status(&s->status);
 	return err;

@@ -13,7 +13,7 @@ struct dsp;
 
 /* All owned; -1 where there is none. */
 struct pd_sockets {
-	int host;	/* the host's end of the channel, until it is handed over */
+	int host;	/* the host's end of the channel, if any, until it is handed over */
 	int pd_channel; /* the PD's end, until it runs */
 	int orders;	/* ours */
 	int pd_orders;	/* the PD's, until it runs */
@@ -22,7 +22,7 @@ struct pd_sockets {
 
 #define PD_SOCKETS_NULL { -1, -1, -1, -1, -1 }
 
-/* 0 or -errno; what was opened is closed by pd_sockets_close() in any case. */
+/* All but the channel. 0 or -errno; what was opened is closed by pd_sockets_close() in any case. */
 int pd_sockets_open(struct pd_sockets *s);
 void pd_sockets_close(struct pd_sockets *s);
 

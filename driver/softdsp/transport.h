@@ -30,6 +30,11 @@ struct transport {
 	uint32_t bank;
 };
 
-/* The socket transport: reserves the address space and adopts `fd`. One a process. 0 or -errno. */
+/* One of these a process. Both adopt `fd` and take 4 GiB of addresses. 0 or -errno. */
+
+/* A socket that speaks wire.h. */
 int transport_socket_init(int fd, int32_t client, uint32_t bank, uint32_t max_threads,
 			  struct transport **out);
+
+/* A PD file of a virtual DSP. */
+int transport_vdsp_init(int fd, int32_t client, uint32_t bank, struct transport **out);
