@@ -25,8 +25,10 @@ int qda_args_read(struct qda_args *args, u32 sc, u64 user)
 	args->sc = sc;
 	args->n = fastrpc_sc_args(sc);
 	args->user = u64_to_user_ptr(user);
+	if (!args->n != !user)
+		return -EINVAL;
 	if (!args->n)
-		return user ? -EINVAL : 0;
+		return 0;
 	args->storage = kvmalloc_array(args->n, PER_ARG, GFP_KERNEL);
 	if (!args->storage)
 		return -ENOMEM;
@@ -188,7 +190,7 @@ int qda_args_write(struct qda_args *args, struct qda_ctx *ctx)
 		return err;
 	fastrpc_write_meta(ctx->payload.cpu, ctx->payload.addr, args->sc, args->wire,
 			   args->places);
-	memset(ctx->payload.cpu + meta, 0, args->size - meta);
+	memset(ctx->payload.cpu + meta, 0, ctx->payload.pages * FASTRPC_PAGE - meta);
 	return copy_in(args, ctx->payload.cpu);
 }
 

@@ -165,7 +165,7 @@ static int check_range(const struct qda_mapping *mapping)
 
 	if (drm_prime_get_contiguous_size(mapping->sgt) < size)
 		return -ERANGE;
-	if (addr < PAGE_SIZE || addr + size > 1ull << 32 || !PAGE_ALIGNED(addr))
+	if (addr < PAGE_SIZE || addr + size > QDA_BANK_SIZE || !PAGE_ALIGNED(addr))
 		return -ERANGE;
 	return 0;
 }

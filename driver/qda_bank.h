@@ -22,14 +22,14 @@ struct sg_table;
 /**
  * struct qda_bank - an address space of the DSP
  * @base: stream id, where it stands in an address
- * @lock: protects all below, and @sgt, @attach and @node of the bank's mappings
+ * @lock: protects all below, and sgt, attach and node of the bank's mappings
  * @dev: what to map for; NULL once the DSP is gone
  * @owner: the session it belongs to; NULL: free. Compared only, never followed.
  * @mappings: what the DSP can reach in it
  */
 struct qda_bank {
 	u64 base;
-	struct mutex lock;
+	struct mutex lock;	/* protects what follows, and the DMA part of mappings */
 	struct device *dev;
 	const struct qda_session *owner;
 	struct list_head mappings;

@@ -56,7 +56,7 @@ static int query_value(struct qda_device *qdev, struct qda_session *session,
 		args->value = QDA_PAYLOAD_MAX;
 		break;
 	case DRM_QDA_QUERY_BUFFER:
-		args->value = QDA_BUFFER_MAX;
+		args->value = qda_buffer_max();
 		break;
 	case DRM_QDA_QUERY_CAPABILITY:
 		return qda_control_capability(session, args->index, &args->value);
@@ -196,8 +196,11 @@ struct qda_device *qda_device_register(struct device *parent, const struct qda_t
 	qdev->priv = priv;
 	qdev->devres = group;
 	err = init(qdev, info);
-	if (!err)
-		err = drm_dev_register(&qdev->drm, 0);
+	if (err)
+		goto release;
+	if (ops->ready)
+		ops->ready(priv, qdev);
+	err = drm_dev_register(&qdev->drm, 0);
 	if (err)
 		goto release;
 	devres_close_group(parent, group);

@@ -12,13 +12,16 @@
  *	qda_session.uses_lock		which buffers its handles name
  *	qda_bank.lock			one bank: owner and mappings
  *	dma_resv of a buffer
- *	qda_device.ids_lock		(hard irq) ids, calls in flight; nothing but the event lock of
- *	qda_memory.lock			(hard irq) DRM is taken inside these two
+ *	qda_device.ids_lock		(hard irq) ids, calls in flight; nothing is taken inside
+ *	qda_memory.lock			(hard irq) pages in use; nothing is taken inside
  */
 #ifndef __QDA_DRV_H__
 #define __QDA_DRV_H__
 
+#include <linux/bits.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -37,8 +40,15 @@ struct qda_ctx;
 #define QDA_CALLS_MAX		(FASTRPC_MAX_ID - QDA_CONTROL_IDS)
 #define QDA_FILE_CALLS_MAX	127	/* calls and control requests of one file in flight */
 #define QDA_MAPS_MAX		4096	/* of one session */
-#define QDA_BUFFER_MAX		((1ull << 32) - PAGE_SIZE)
 #define QDA_CAPABILITIES	256
+
+#define QDA_BANK_SIZE		BIT_ULL(32)
+
+/* What this machine can give without starving, since it is pinned; with the first page unused. */
+static inline u64 qda_buffer_max(void)
+{
+	return min(QDA_BANK_SIZE - PAGE_SIZE, (u64)(totalram_pages() / 2) << PAGE_SHIFT);
+}
 
 struct qda_device {
 	struct drm_device drm;

@@ -112,7 +112,7 @@ int qda_ioctl_gem_create(struct drm_device *drm, void *data, struct drm_file *fi
 
 	if (args->pad || !args->size)
 		return -EINVAL;
-	if (args->size > QDA_BUFFER_MAX)
+	if (args->size > qda_buffer_max())
 		return -E2BIG;
 	obj = qda_gem_new(drm, PAGE_ALIGN(args->size));
 	if (IS_ERR(obj))
@@ -168,7 +168,7 @@ struct drm_gem_object *qda_gem_prime_import(struct drm_device *drm, struct dma_b
 		drm_gem_object_get(obj);
 		return obj;
 	}
-	if (!dma_buf->size || dma_buf->size > QDA_BUFFER_MAX || !PAGE_ALIGNED(dma_buf->size))
+	if (!dma_buf->size || dma_buf->size >= QDA_BANK_SIZE || !PAGE_ALIGNED(dma_buf->size))
 		return ERR_PTR(-EINVAL);
 	import = kzalloc(sizeof(*import), GFP_KERNEL);
 	if (!import)

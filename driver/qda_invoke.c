@@ -17,8 +17,10 @@
 #include "qda_session.h"
 
 /* Who may forge process control may have any memory mapped. */
-static int check(const struct qda_session *session, u32 handle)
+static int check(const struct qda_session *session, u32 handle, u32 sc)
 {
+	if (fastrpc_sc_attr(sc))
+		return -EINVAL;
 	if (handle == FASTRPC_HANDLE_PROCESS || handle == FASTRPC_HANDLE_UTIL)
 		return -EPERM;
 	return qda_session_check(session);
@@ -71,7 +73,7 @@ int qda_ioctl_invoke(struct drm_device *drm, void *data, struct drm_file *file)
 	invoke->result = 0;
 	if (invoke->pad)
 		return -EINVAL;
-	err = check(session, invoke->handle);
+	err = check(session, invoke->handle, invoke->sc);
 	if (err)
 		return err;
 	err = qda_args_read(&args, invoke->sc, invoke->args);
@@ -112,7 +114,7 @@ int qda_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	args->call = 0;
 	if (args->flags || args->pad)
 		return -EINVAL;
-	err = check(session, args->handle);
+	err = check(session, args->handle, args->sc);
 	if (err)
 		return err;
 	err = qda_args_read(&call_args, args->sc, args->args);

@@ -15,7 +15,7 @@ struct qda_mapping;
 struct qda_session;
 
 #define QDA_MEMORY_PAGES  256u		/* of FASTRPC_PAGE bytes: two for each call of a file */
-#define QDA_PAYLOAD_MAX	  (64u * 4096)	/* of one call */
+#define QDA_PAYLOAD_MAX	  (128u * 4096)	/* bytes of one call */
 
 /**
  * struct qda_memory - the memory itself
@@ -30,7 +30,7 @@ struct qda_memory {
 	struct drm_gem_object *obj;
 	void *cpu;
 	struct qda_mapping *mapping;
-	spinlock_t lock;
+	spinlock_t lock;	/* protects used */
 	DECLARE_BITMAP(used, QDA_MEMORY_PAGES);
 };
 

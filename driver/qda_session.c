@@ -241,6 +241,7 @@ static void settle_open(struct qda_ctx *ctx)
 	if (ctx->n_mappings > 1)
 		session->initial = qda_mapping_get(ctx->mappings[1]);
 	trace_qda_session(session->client, "open");
+	/* Pairs with qda_session_check(). */
 	smp_store_release(&session->state, QDA_SESSION_OPEN);
 	closed = session->closed;
 	mutex_unlock(&session->lock);

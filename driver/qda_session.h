@@ -61,7 +61,7 @@ struct qda_session {
 	struct list_head node;
 	struct qda_event *lost;
 
-	struct mutex lock;
+	struct mutex lock;		/* protects all down to n_maps */
 	enum qda_session_state state;
 	bool closed;
 	struct qda_bank *bank;
@@ -75,7 +75,7 @@ struct qda_session {
 	u32 pd;
 	struct qda_memory memory;
 
-	struct mutex uses_lock;
+	struct mutex uses_lock;		/* protects uses */
 	struct rb_root uses;
 
 	unsigned int calls;

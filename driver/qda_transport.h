@@ -30,6 +30,8 @@ struct qda_transport_bank {
 
 /**
  * struct qda_transport_ops - what a transport can do
+ * @ready: may be NULL. Called once, from qda_device_register() before anything can be sent, with
+ *	what it will return; unless it fails after this.
  * @send: hand one message of QDA_MESSAGE_SIZE bytes to the DSP. Called in process context, from
  *	several threads at once, and may sleep for a short time, but not until the DSP has done
  *	something about an earlier message. 0 or a negative errno; with an error the DSP has not
@@ -37,6 +39,7 @@ struct qda_transport_bank {
  *	once qda_device_unregister() has returned.
  */
 struct qda_transport_ops {
+	void (*ready)(void *priv, struct qda_device *qdev);
 	int (*send)(void *priv, const void *message);
 };
 

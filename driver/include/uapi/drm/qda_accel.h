@@ -107,7 +107,7 @@ extern "C" {
 
 /*
  * --- scalars ---
- * bits 31:29 attributes (0), 28:24 method, 23:16 buffers in, 15:8 buffers out, 7:4 handles in,
+ * bits 31:29 must be 0, 28:24 method, 23:16 buffers in, 15:8 buffers out, 7:4 handles in,
  * 3:0 handles out. Methods from 31 on are sent as 31, with the number as the first 32-bit word of
  * the first buffer in.
  */
@@ -336,7 +336,7 @@ struct drm_qda_init_create {
 };
 
 #define DRM_QDA_MAP_KEY		0	/* a buffer under a key */
-#define DRM_QDA_MAP_HEAP	1	/* memory for the PD's heap, as it asks for by a call back */
+#define DRM_QDA_MAP_HEAP	1	/* memory for the PD's heap, as it asks for */
 
 /* Attributes of a MAP: of KEY, as the DSP's HAP_mmap() knows them; of HEAP. */
 #define DRM_QDA_MAP_STATIC	0	/* KEY: mapped from now on */
