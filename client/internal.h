@@ -157,17 +157,23 @@ int qda_fail(struct qda_error *err, int code, const char *format, ...)
 void qda_fail_hint(struct qda_error *err, const char *hint);
 int qda_fail_status(struct qda_error *err, const struct qda_msg_status *status);
 
+/* --- pool.c --- */
+
+/* A call object out of the pool; NULL when memory is short. */
+struct qda_call *qda_call_new(struct qda_client *client, uint16_t type, enum qda_call_kind kind,
+			      struct qda_error *err);
+void qda_call_free(struct qda_call *call);
+/* The same under `lock`. */
+void qda_call_recycle(struct qda_call *call);
+/* Everything of calls that disconnect has to free. */
+void qda_calls_free(struct qda_client *client);
+
 /* --- reader.c --- */
 
 /* 0, or -ECHILD in a forked child. */
 int qda_usable(const struct qda_client *client, struct qda_error *err);
 /* The same for what waits for a reply: -EDEADLK inside a callback of qda_log(). */
 int qda_may_wait(const struct qda_client *client, struct qda_error *err);
-
-/* A call object out of the pool; NULL when memory is short. */
-struct qda_call *qda_call_new(struct qda_client *client, uint16_t type, enum qda_call_kind kind,
-			      struct qda_error *err);
-void qda_call_free(struct qda_call *call);
 
 /* Send a request, behind it the IN bytes of args, beside it fds. `wait`: until the socket has room,
  * taking in what arrives; otherwise -EAGAIN. On failure nothing was sent and the call is still the
@@ -182,9 +188,6 @@ int qda_call_wait(struct qda_call *call);
 /* A whole request and its reply. `take` may be NULL when only success matters. */
 int qda_request(struct qda_client *client, const struct qda_msg_request *request, const int *fds,
 		unsigned n_fds, qda_take_fn take, void *data, struct qda_error *err);
-
-/* Everything of calls that disconnect has to free. */
-void qda_calls_free(struct qda_client *client);
 
 /* --- session.c, module.c --- */
 

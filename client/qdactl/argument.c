@@ -30,52 +30,70 @@ static int hex_digit(char c)
 	return p ? (int)(p - digits) : -1;
 }
 
-/* --- inputs: each makes memory and its length --- */
+/* Why it cannot be read: said together with the argument. */
+static int wrong(struct argument *out, const char *why)
+{
+	out->why = why;
+	return -1;
+}
 
-static int parse_hex(const char *s, struct argument *out)
+/* --- inputs: each makes memory, which the argument owns, and its length --- */
+
+static int read_hex(const char *s, struct argument *out, size_t *n)
 {
 	uint8_t *bytes = malloc(strlen(s) / 2 + 1);
-	size_t n = 0;
 
 	out->memory = bytes;
 	if (!bytes)
-		return fail("out of memory");
-	for (; *s; s++) {
+		return fail(-ENOMEM, "out of memory");
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+		return wrong(out, "hex digits are wanted without 0x in front");
+	for (*n = 0; *s; s++) {
 		int high, low;
 
 		if (*s == ' ' || *s == ':')
 			continue;
 		high = hex_digit(s[0]);
 		low = high < 0 ? -1 : hex_digit(s[1]);
+		if (high < 0 || (low < 0 && s[1] && s[1] != ' ' && s[1] != ':'))
+			return wrong(out, "that is no hex digit");
 		if (low < 0)
-			return -1;
-		bytes[n++] = (uint8_t)(high << 4 | low);
+			return wrong(out, "two hex digits are wanted for each byte");
+		bytes[(*n)++] = (uint8_t)(high << 4 | low);
 		s++;
 	}
-	out->arg = qda_in(bytes, n);
 	return 0;
 }
 
-static int parse_u32(const char *s, struct argument *out)
+static int read_text(const char *s, struct argument *out, size_t *n)
+{
+	*n = strlen(s);
+	out->memory = strdup(s);
+	return out->memory ? 0 : fail(-ENOMEM, "out of memory");
+}
+
+static int read_u32(const char *s, struct argument *out, size_t *n)
 {
 	uint32_t *numbers = malloc((strlen(s) + 1) * sizeof(*numbers));
-	size_t n = 0;
 
 	out->memory = numbers;
 	if (!numbers)
-		return fail("out of memory");
+		return fail(-ENOMEM, "out of memory");
+	*n = 0;
 	do {
 		char *end;
 		long long v;
 
 		errno = 0;
 		v = strtoll(s, &end, 0);
-		if (errno || end == s || (*end && *end != ',') || v < INT32_MIN || v > UINT32_MAX)
-			return -1;
-		numbers[n++] = (uint32_t)v;
+		if (end == s || (*end && *end != ','))
+			return wrong(out, "numbers are wanted, with commas between them");
+		if (errno || v < INT32_MIN || v > UINT32_MAX)
+			return wrong(out, "a number does not fit 32 bits");
+		numbers[*n / sizeof(*numbers)] = (uint32_t)v;
+		*n += sizeof(*numbers);
 		s = end;
 	} while (*s++ == ',');
-	out->arg = qda_in(numbers, n * sizeof(*numbers));
 	return 0;
 }
 
@@ -85,13 +103,13 @@ static int open_input(const char *path, size_t *size)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		fail("%s: %s", path, strerror(errno));
+		fail(-errno, "%s: %s", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		fail("%s: not a regular file", path);
+		fail(-EINVAL, "%s: not a regular file", path);
 		close(fd);
 		return -1;
 	}
@@ -107,24 +125,41 @@ static int read_all(int fd, const char *path, void *to, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return fail("%s: %s", path, n ? strerror(errno) : "it became shorter");
+			return fail(n ? -errno : -EIO, "%s: %s", path,
+				    n ? strerror(errno) : "it became shorter");
 		done += (size_t)n;
 	}
 	return 0;
 }
 
-static int parse_file(const char *path, struct argument *out)
+static int read_file(const char *path, struct argument *out, size_t *n)
 {
-	size_t size;
-	int fd = open_input(path, &size), r;
+	int fd = open_input(path, n), r;
 
 	if (fd < 0)
 		return EXIT_FAILED;
-	out->memory = malloc(size ? size : 1);
-	r = out->memory ? read_all(fd, path, out->memory, size) : fail("out of memory");
+	out->memory = malloc(*n ? *n : 1);
+	r = out->memory ? read_all(fd, path, out->memory, *n) : fail(-ENOMEM, "out of memory");
 	close(fd);
-	out->arg = qda_in(out->memory, size);
 	return r;
+}
+
+static const struct {
+	const char *prefix;
+	int (*read)(const char *s, struct argument *out, size_t *n);
+} inputs[] = {
+	{ "hex:", read_hex }, { "text:", read_text }, { "u32:", read_u32 }, { "file:", read_file },
+};
+
+static int read_input(const char *s, struct argument *out, size_t *n)
+{
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		const char *rest = behind(s, inputs[i].prefix);
+
+		if (rest)
+			return inputs[i].read(rest, out, n);
+	}
+	return wrong(out, "an input is one of hex:, text:, u32: and file:");
 }
 
 static int make_buffer(struct qda_client *client, const char *domain, size_t size,
@@ -133,24 +168,33 @@ static int make_buffer(struct qda_client *client, const char *domain, size_t siz
 	struct qda_error e;
 
 	if (qda_buffer_alloc(client, domain, size ? size : 1, &out->buffer, &e))
-		return fail("%s", e.text);
+		return fail_error(&e);
 	return 0;
 }
 
-static int parse_in_buffer(struct qda_client *client, const char *domain, const char *path,
+static int parse_in(const char *s, struct argument *out)
+{
+	size_t n;
+	int r = read_input(s, out, &n);
+
+	if (r == 0)
+		out->arg = qda_in(out->memory, n);
+	return r;
+}
+
+static int parse_in_buffer(struct qda_client *client, const char *domain, const char *s,
 			   struct argument *out)
 {
-	size_t size;
-	int fd = open_input(path, &size), r;
+	size_t n;
+	int r = read_input(s, out, &n);
 
-	if (fd < 0)
-		return EXIT_FAILED;
-	r = make_buffer(client, domain, size, out);
 	if (r == 0)
-		r = read_all(fd, path, qda_buffer_data(out->buffer), size);
-	close(fd);
-	out->arg = qda_in_buffer(out->buffer, 0, size);
-	return r;
+		r = make_buffer(client, domain, n, out);
+	if (r)
+		return r;
+	memcpy(qda_buffer_data(out->buffer), out->memory, n);
+	out->arg = qda_in_buffer(out->buffer, 0, n);
+	return 0;
 }
 
 /* --- outputs --- */
@@ -163,8 +207,10 @@ static int parse_output(const char *s, struct argument *out, size_t *length)
 
 	errno = 0;
 	v = strtoull(s, &end, 0);
-	if (errno || end == s || *s == '-' || v > UINT32_MAX)
-		return -1;
+	if (end == s || *s == '-')
+		return wrong(out, "an output begins with its length in bytes");
+	if (errno || v > UINT32_MAX)
+		return wrong(out, "the length does not fit 32 bits");
 	*length = (size_t)v;
 	if (!*end || !strcmp(end, ":hex"))
 		out->show = SHOW_HEX;
@@ -175,7 +221,8 @@ static int parse_output(const char *s, struct argument *out, size_t *length)
 	else if ((out->path = behind(end, ":file:")) && out->path[0])
 		out->show = SHOW_FILE;
 	else
-		return -1;
+		return wrong(out, "behind the length comes nothing, or :hex, :text, :u32 or "
+				  ":file:PATH");
 	return 0;
 }
 
@@ -187,7 +234,7 @@ static int parse_out(const char *s, struct argument *out)
 		return -1;
 	out->memory = calloc(1, length ? length : 1);
 	if (!out->memory)
-		return fail("out of memory");
+		return fail(-ENOMEM, "out of memory");
 	out->arg = qda_out(out->memory, length);
 	return 0;
 }
@@ -211,7 +258,7 @@ static int parse_number(const char *s, struct argument *out)
 
 	errno = 0;
 	out->arg = qda_in_number(strtoull(s, &end, 0));
-	return errno || end == s || *end ? -1 : 0;
+	return errno || end == s || *end ? wrong(out, "a number of 64 bits is wanted") : 0;
 }
 
 /* --- all of them --- */
@@ -221,25 +268,17 @@ static int parse(struct qda_client *client, const char *domain, const char *spec
 {
 	const char *rest;
 
-	if ((rest = behind(spec, "in:hex:")))
-		return parse_hex(rest, out);
-	if ((rest = behind(spec, "in:text:"))) {
-		out->arg = qda_in(rest, strlen(rest));
-		return 0;
-	}
-	if ((rest = behind(spec, "in:u32:")))
-		return parse_u32(rest, out);
-	if ((rest = behind(spec, "in:file:")))
-		return parse_file(rest, out);
+	if ((rest = behind(spec, "in:")))
+		return parse_in(rest, out);
+	if ((rest = behind(spec, "inbuf:")))
+		return parse_in_buffer(client, domain, rest, out);
 	if ((rest = behind(spec, "out:")))
 		return parse_out(rest, out);
-	if ((rest = behind(spec, "inbuf:file:")))
-		return parse_in_buffer(client, domain, rest, out);
 	if ((rest = behind(spec, "outbuf:")))
 		return parse_out_buffer(client, domain, rest, out);
 	if ((rest = behind(spec, "num:")))
 		return parse_number(rest, out);
-	return -1;
+	return wrong(out, "it is none of in:, inbuf:, out:, outbuf: and num:");
 }
 
 int argument_parse(const struct verb *verb, struct qda_client *client, const char *domain,
@@ -250,7 +289,7 @@ int argument_parse(const struct verb *verb, struct qda_client *client, const cha
 	*out = (struct argument){ 0 };
 	r = parse(client, domain, spec, out);
 	if (r < 0)
-		r = usage_error(verb, "cannot read the argument \"%s\"", spec);
+		r = usage_error(verb, "cannot read the argument \"%s\": %s", spec, out->why);
 	if (r)
 		argument_free(out);
 	return r;
@@ -290,14 +329,11 @@ static void show_hex(const uint8_t *p, size_t n)
 	}
 }
 
-/* Up to the first NUL; what a terminal might obey is shown as dots. */
 static void show_text(const uint8_t *p, size_t n)
 {
 	printf("  ");
-	for (size_t i = 0; i < n && p[i]; i++)
-		putchar((p[i] >= 0x20 && p[i] != 0x7f) || p[i] == '\n' || p[i] == '\t' ? p[i]
-										       : '.');
-	putchar('\n');
+	put_text(stdout, (const char *)p, n);
+	printf("%s\n", n && !p[0] ? "(it begins with a NUL)" : "");
 }
 
 static void show_u32(const uint8_t *p, size_t n)
@@ -318,24 +354,29 @@ static int write_file(const char *path, const uint8_t *p, size_t n)
 	size_t done;
 
 	if (!f)
-		return fail("%s: %s", path, strerror(errno));
+		return fail(-errno, "%s: %s", path, strerror(errno));
 	done = fwrite(p, 1, n, f);
 	if (fclose(f) || done != n)
-		return fail("%s: %s", path, strerror(errno));
+		return fail(-errno, "%s: %s", path, strerror(errno));
 	return EXIT_OK;
 }
 
-int argument_show(const struct argument *a, unsigned index)
+int argument_save(const struct argument *a)
+{
+	if (!is_output(a) || a->show != SHOW_FILE)
+		return EXIT_OK;
+	return write_file(a->path, bytes(a), a->arg.length);
+}
+
+void argument_show(const struct argument *a, unsigned index)
 {
 	size_t n = a->arg.length;
 
 	if (!is_output(a))
-		return EXIT_OK;
+		return;
 	if (a->show == SHOW_FILE) {
-		if (write_file(a->path, bytes(a), n))
-			return EXIT_FAILED;
 		printf("argument %u: %zu bytes in %s\n", index, n, a->path);
-		return EXIT_OK;
+		return;
 	}
 	printf("argument %u: %zu bytes\n", index, n);
 	if (a->show == SHOW_TEXT)
@@ -344,7 +385,6 @@ int argument_show(const struct argument *a, unsigned index)
 		show_u32(bytes(a), n);
 	else
 		show_hex(bytes(a), n);
-	return EXIT_OK;
 }
 
 static struct json_object *hex_string(const uint8_t *p, size_t n)
@@ -372,7 +412,7 @@ struct json_object *argument_json(const struct argument *a, unsigned index)
 	json_object_object_add(o, "bytes", json_object_new_uint64(a->arg.length));
 	if (a->show != SHOW_FILE)
 		json_object_object_add(o, "hex", hex_string(bytes(a), a->arg.length));
-	else if (write_file(a->path, bytes(a), a->arg.length) == EXIT_OK)
+	else
 		json_object_object_add(o, "file", json_object_new_string(a->path));
 	return o;
 }

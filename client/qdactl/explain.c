@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Codes are written in hex or decimal, and as the negative numbers that 32 bits make of them. */
 static bool parse_code(const char *s, uint32_t *out)
@@ -29,45 +30,56 @@ static bool is_number(const char *s)
 	return s && s[0] == '-' && s[1] >= '0' && s[1] <= '9';
 }
 
-static struct json_object *explain(uint32_t code)
+/* What a code is called; the errno that qdad and the kernel give are small and negative. */
+static const char *find_words(uint32_t code, char *out, size_t size)
 {
-	struct json_object *o = json_object_new_object();
 	const char *words = qda_strcode(code);
-	char unknown[32];
+	int err = -(int)code;
 
-	if (words[0] != '0') {
-		snprintf(unknown, sizeof(unknown), "%#x: %s", code, words);
-		words = unknown;
+	if (err > 0 && err < 4096 && strerrorname_np(err)) {
+		snprintf(out, size, "-%d: %s, %s (an errno of qdad or the kernel)", err,
+			 strerrorname_np(err), strerrordesc_np(err));
+		return out;
 	}
-	json_object_object_add(o, "code", json_object_new_uint64(code));
-	json_object_object_add(o, "text", json_object_new_string(words));
+	if (words[0] == '0')
+		return words;
+	snprintf(out, size, "%#x: %s", code, words);
+	return out;
+}
+
+/* NULL when it is no code, said. */
+static struct json_object *explain(const char *word)
+{
+	struct json_object *o;
+	const char *found;
+	char words[128];
+	uint32_t code;
+
+	if (!parse_code(word, &code))
+		return NULL;
+	o = json_object_new_object();
+	found = find_words(code, words, sizeof(words));
+	json_object_object_add(o, "code", found[0] == '-' ? json_object_new_int((int32_t)code)
+							  : json_object_new_uint64(code));
+	json_object_object_add(o, "text", json_object_new_string(found));
 	return o;
 }
 
-static int run_explain(const struct verb *verb, int argc, char **argv)
+/* All of them, whatever is wrong with one. */
+static int explain_all(char **words)
 {
-	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
-	struct common common = { 0 };
-	struct json_object *all;
-	int c, r;
+	struct json_object *all = json_object_new_array();
+	int r = EXIT_OK;
 
-	while (!is_number(argv[optind]) &&
-	       (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
-		r = common_option(verb, &common, c);
-		if (r >= 0)
-			return r;
-	}
-	if (optind == argc)
-		return usage_error(verb, "which code?");
-	all = json_object_new_array();
-	for (; optind < argc; optind++) {
-		uint32_t code;
+	for (; *words; words++) {
+		struct json_object *o = explain(*words);
 
-		if (!parse_code(argv[optind], &code)) {
-			json_object_put(all);
-			return usage_error(verb, "\"%s\" is no 32-bit number", argv[optind]);
+		if (!o) {
+			fprintf(stderr, "qdactl explain: \"%s\" is no 32-bit number\n", *words);
+			r = EXIT_USAGE;
+		} else {
+			json_object_array_add(all, o);
 		}
-		json_object_array_add(all, explain(code));
 	}
 	for (size_t i = 0; !common.json && i < json_object_array_length(all); i++)
 		printf("%s\n", text(json_object_array_get_idx(all, i), "text"));
@@ -75,13 +87,29 @@ static int run_explain(const struct verb *verb, int argc, char **argv)
 		print_json(all);
 	else
 		json_object_put(all);
-	return EXIT_OK;
+	return r;
+}
+
+static int run_explain(const struct verb *verb, int argc, char **argv)
+{
+	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
+	int c, r;
+
+	while (!is_number(argv[optind]) &&
+	       (c = getopt_long(argc, argv, "+h", options, NULL)) >= 0) {
+		r = common_option(verb, c);
+		if (r >= 0)
+			return r;
+	}
+	return optind == argc ? usage_error(verb, "which code?") : explain_all(argv + optind);
 }
 
 const struct verb verb_explain = {
 	"explain",
 	"a FastRPC code in words",
 	"Usage: qdactl explain [--json] CODE...\n"
-	"Says what FastRPC codes mean: 0x80000406, 14, -2147482618.\n",
+	"Says what codes mean: those of FastRPC (0x80000406, 14, -2147482618), and errno\n"
+	"as qdad and the kernel give them, negative (-22). Exit status: 0, or 2 if one of\n"
+	"them is no number.\n",
 	run_explain,
 };

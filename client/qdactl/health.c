@@ -10,7 +10,6 @@
 #include <time.h>
 
 struct health {
-	bool json;
 	bool failed;
 	struct json_object *checks;
 };
@@ -20,7 +19,7 @@ static void report(struct health *h, const char *what, bool ok, const char *word
 	struct json_object *o;
 
 	h->failed |= !ok;
-	if (!h->json) {
+	if (!common.json) {
 		printf("%-6s  %-16s  %s\n", ok ? "ok" : "FAILED", what, words);
 		return;
 	}
@@ -64,14 +63,14 @@ static void check_domain(struct health *h, struct qda_client *client, struct jso
 	report(h, name, true, words);
 }
 
-static int check_broker(struct health *h, const struct common *common)
+static int check_broker(struct health *h)
 {
 	struct json_object *rows;
 	struct qda_client *client;
 	struct qda_error e;
 	size_t n;
 
-	if (qda_connect(common->socket, "qdactl health", &client, &e)) {
+	if (qda_connect(common.socket, "qdactl health", &client, &e)) {
 		report(h, "broker", false, e.text);
 		return EXIT_NO_BROKER;
 	}
@@ -92,21 +91,19 @@ static int check_broker(struct health *h, const struct common *common)
 static int run_health(const struct verb *verb, int argc, char **argv)
 {
 	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
-	struct common common = { 0 };
 	struct health h = { 0 };
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		r = common_option(verb, &common, c);
+		r = common_option(verb, c);
 		if (r >= 0)
 			return r;
 	}
 	if (optind < argc)
 		return usage_error(verb, "what is \"%s\"?", argv[optind]);
-	h.json = common.json;
 	h.checks = json_object_new_array();
-	r = check_broker(&h, &common);
-	if (h.json)
+	r = check_broker(&h);
+	if (common.json)
 		print_json(h.checks);
 	else
 		json_object_put(h.checks);

@@ -16,7 +16,7 @@
 
 struct invoke {
 	const struct verb *verb;
-	struct common common;
+	bool quiet;
 	struct qda_session_options session;
 	const char *dirs[DIRS_MAX + 1];
 	unsigned n_dirs;
@@ -69,13 +69,16 @@ static int take_option(struct invoke *in, int c)
 		if (!parse_timeout(optarg, &in->call.timeout_us))
 			return usage_error(in->verb, "no time: \"%s\" (try 500ms)", optarg);
 		return -1;
+	case 'q':
+		in->quiet = true;
+		return -1;
 	case 'm':
 		if (in->n_dirs == DIRS_MAX)
 			return usage_error(in->verb, "more than %u times --modules", DIRS_MAX);
 		in->dirs[in->n_dirs++] = optarg;
 		return -1;
 	default:
-		return common_option(in->verb, &in->common, c);
+		return common_option(in->verb, c);
 	}
 }
 
@@ -86,12 +89,13 @@ static int parse_command(struct invoke *in, int argc, char **argv)
 		{ "domain", required_argument, NULL, 'd' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "modules", required_argument, NULL, 'm' },
+		{ "quiet", no_argument, NULL, 'q' },
 		{ 0 },
 	};
 	uint64_t method;
 	int c, r;
 
-	while ((c = getopt_long(argc, argv, "hd:t:m:", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "hd:t:m:q", options, NULL)) >= 0) {
 		r = take_option(in, c);
 		if (r >= 0)
 			return r;
@@ -110,10 +114,34 @@ static int parse_command(struct invoke *in, int argc, char **argv)
 	return -1;
 }
 
+/* A line that the skel logs. */
+static void print_line(void *data, struct qda_session *session, unsigned level, const char *line,
+		       unsigned dropped)
+{
+	static const char *const names[] = { "low", "medium", "high", "error", "fatal" };
+
+	if (dropped)
+		fprintf(stderr, "skel: %u lines are lost\n", dropped);
+	fprintf(stderr, "skel %s: ", names[level < 4 ? level : 4]);
+	put_text(stderr, line, strlen(line));
+	fputc('\n', stderr);
+}
+
+static int open_module(struct invoke *in, struct qda_client *client, struct qda_module **out)
+{
+	struct qda_session *session;
+	struct qda_error e;
+
+	if ((!in->quiet && qda_log(client, print_line, NULL, &e)) ||
+	    qda_session_open(client, &in->session, &session, &e) ||
+	    qda_module_open(session, in->uri, out, &e))
+		return fail_error(&e);
+	return EXIT_OK;
+}
+
 static int call(struct invoke *in, struct qda_client *client)
 {
 	struct qda_arg args[INVOKE_ARGS_MAX];
-	struct qda_session *session;
 	struct qda_module *module;
 	struct timespec start, end;
 	struct qda_error e;
@@ -126,13 +154,13 @@ static int call(struct invoke *in, struct qda_client *client)
 			return r;
 		args[i] = in->args[i].arg;
 	}
-	if (qda_session_open(client, &in->session, &session, &e) ||
-	    qda_module_open(session, in->uri, &module, &e))
-		return fail("%s", e.text);
+	if (open_module(in, client, &module))
+		return EXIT_FAILED;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (qda_invoke(module, in->method, args, in->n_args, &in->call, &e))
-		return fail("%s", e.text);
+		return fail_error(&e);
 	clock_gettime(CLOCK_MONOTONIC, &end);
+	qda_module_close(module); /* it may have something to log then */
 	in->took_ns = (uint64_t)(end.tv_sec - start.tv_sec) * 1000000000 +
 		      (uint64_t)(end.tv_nsec - start.tv_nsec);
 	return EXIT_OK;
@@ -160,13 +188,15 @@ static int print_result(const struct invoke *in)
 {
 	char took[SHORT_TEXT], dsp[SHORT_TEXT], queue[SHORT_TEXT];
 
-	if (in->common.json) {
+	for (unsigned i = 0; i < in->n_args; i++)
+		if (argument_save(&in->args[i]))
+			return EXIT_FAILED;
+	if (common.json) {
 		print_json_result(in);
 		return EXIT_OK;
 	}
 	for (unsigned i = 0; i < in->n_args; i++)
-		if (argument_show(&in->args[i], i))
-			return EXIT_FAILED;
+		argument_show(&in->args[i], i);
 	printf("method %" PRIu32 " returned 0 in %s (%s on the DSP, %s in the queue)\n", in->method,
 	       format_time(in->took_ns, took), format_time(in->call.dsp_ns, dsp),
 	       format_time(in->call.queue_ns, queue));
@@ -181,7 +211,7 @@ static int run_invoke(const struct verb *verb, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	r = connect_broker(&in.common, &client);
+	r = connect_broker(&client);
 	if (r)
 		return r;
 	r = call(&in, client);
@@ -200,19 +230,24 @@ const struct verb verb_invoke = {
 	"Opens a session, loads the module URI, calls METHOD and prints what came back.\n"
 	"\n"
 	"  -d, --domain NAME   the DSP domain; default: the first one\n"
-	"  -t, --timeout TIME  give up after that: 500us, 20ms, 2s\n"
+	"  -t, --timeout TIME  give up after that: 500us, 20ms, 2s; without a unit: ms\n"
 	"  -m, --modules DIR   look for the module there first (only a broker started by\n"
 	"                      qdad --user allows it); may be repeated\n"
+	"  -q, --quiet         do not print on stderr what the module logs\n"
 	"  --json, --socket PATH, --help\n"
 	"\n"
-	"Arguments, in this order: inputs, outputs, numbers.\n"
+	"Arguments, in this order: inputs, outputs, numbers (\"in handles\"). Messages count\n"
+	"them from 0.\n"
 	"  in:hex:0011         bytes                  in:text:hello       text, without NUL\n"
 	"  in:u32:5,6          32-bit numbers         in:file:PATH        a file's bytes\n"
-	"  inbuf:file:PATH     a file, in a shared buffer\n"
+	"  inbuf:...           the same, in a shared buffer: for what is larger than 60 KiB\n"
 	"  out:LEN[:SHOW]      an output of LEN bytes\n"
 	"  outbuf:LEN[:SHOW]   the same, in a shared buffer\n"
-	"                      SHOW: hex (default), text, u32, file:PATH\n"
+	"                      SHOW: hex (default), text (up to a NUL), u32, file:PATH\n"
 	"  num:N               a number where the method takes a handle\n"
+	"\n"
+	"Exit status: 0 METHOD returned 0, 1 it did not or something failed, 2 wrong usage,\n"
+	"3 there is no broker.\n"
 	"\n"
 	"Example: qdactl invoke "
 	"'file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke&_modver=1.0' \\\n"

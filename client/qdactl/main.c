@@ -17,17 +17,19 @@ static const struct verb *const verbs[] = {
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-int common_option(const struct verb *verb, struct common *common, int c)
+struct common common;
+
+int common_option(const struct verb *verb, int c)
 {
 	switch (c) {
 	case 'h':
 		printf("%s", verb->usage);
 		return EXIT_OK;
 	case 'j':
-		common->json = true;
+		common.json = true;
 		return -1;
 	case 'S':
-		common->socket = optarg;
+		common.socket = optarg;
 		return -1;
 	default:
 		/* getopt has said what is wrong */
@@ -36,39 +38,71 @@ int common_option(const struct verb *verb, struct common *common, int c)
 	}
 }
 
+struct json_object *error_json(const struct qda_error *e)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "error", json_object_new_int(e->code));
+	json_object_object_add(o, "dsp_result", json_object_new_int(e->dsp_result));
+	json_object_object_add(o, "aee", json_object_new_uint64(e->aee));
+	json_object_object_add(o, "resource", json_object_new_string(e->resource));
+	json_object_object_add(o, "limit", json_object_new_uint64(e->limit));
+	json_object_object_add(o, "used", json_object_new_uint64(e->used));
+	json_object_object_add(o, "text", json_object_new_string(e->text));
+	return o;
+}
+
 int usage_error(const struct verb *verb, const char *format, ...)
 {
+	struct qda_error e = { .code = -EINVAL };
 	va_list args;
 
-	fprintf(stderr, "qdactl %s: ", verb->name);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(e.text, sizeof(e.text), format, args);
 	va_end(args);
-	fprintf(stderr, "\nTry: qdactl %s --help\n", verb->name);
+	fprintf(stderr, "qdactl %s: %s\nTry: qdactl %s --help\n", verb->name, e.text, verb->name);
+	if (common.json)
+		print_json(error_json(&e));
 	return EXIT_USAGE;
 }
 
-int fail(const char *format, ...)
+int fail_error(const struct qda_error *e)
 {
-	va_list args;
-
-	fprintf(stderr, "qdactl: ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "qdactl: %s\n", e->text);
+	if (common.json)
+		print_json(error_json(e));
 	return EXIT_FAILED;
 }
 
-int connect_broker(const struct common *common, struct qda_client **out)
+int fail(int code, const char *format, ...)
+{
+	struct qda_error e = { .code = code };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(e.text, sizeof(e.text), format, args);
+	va_end(args);
+	return fail_error(&e);
+}
+
+int connect_broker(struct qda_client **out)
 {
 	struct qda_error e;
-	int r = qda_connect(common->socket, "qdactl", out, &e);
+	int r = qda_connect(common.socket, "qdactl", out, &e);
 
 	if (r == 0)
 		return EXIT_OK;
-	fail("%s", e.text);
+	fail_error(&e);
 	return r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_BROKER : EXIT_FAILED;
+}
+
+void put_text(FILE *f, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n && s[i]; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		putc((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t' ? c : '.', f);
+	}
 }
 
 void print_json(struct json_object *object)
@@ -134,8 +168,9 @@ static void print_help(void)
 	for (size_t i = 0; i < N_VERBS; i++)
 		printf("  %-9s %s\n", verbs[i]->name, verbs[i]->summary);
 	printf("\n"
-	       "Options of every verb:\n"
-	       "  --json         print JSON\n"
+	       "Options of every verb, behind it or in front:\n"
+	       "  --json         print JSON; what fails is {\"error\": -ERRNO, \"dsp_result\", \"aee\",\n"
+	       "                 \"resource\", \"limit\", \"used\", \"text\"}\n"
 	       "  --socket PATH  talk to the broker there; default: $QDAD_SOCKET, else the\n"
 	       "                 system's (/run/qdad/qdad.sock), else the user's\n"
 	       "                 ($XDG_RUNTIME_DIR/qdad/qdad.sock)\n"
@@ -144,31 +179,55 @@ static void print_help(void)
 	       "Exit status: 0 success, 1 something failed, 2 wrong usage, 3 no broker.\n");
 }
 
-int main(int argc, char **argv)
+/* Options in front of the verb are the verb's, which is moved before them. Returns it, or NULL. */
+static const char *take_verb(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : NULL;
+	int i = 1;
+	char *verb;
+
+	while (i < argc && argv[i][0] == '-')
+		i += strcmp(argv[i], "--socket") ? 1 : 2;
+	if (i >= argc)
+		return NULL;
+	verb = argv[i];
+	memmove(&argv[2], &argv[1], (size_t)(i - 1) * sizeof(*argv));
+	argv[1] = verb;
+	return verb;
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	char name[32];
 	int r;
 
+	snprintf(name, sizeof(name), "qdactl %s", verb->name);
+	argv[0] = name; /* getopt complains in this name */
+	r = verb->run(verb, argc, argv);
+	if (fflush(stdout) && r == EXIT_OK)
+		r = fail(-errno, "standard output: %s", strerror(errno));
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : "", *name;
+
+	if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help")) {
+		print_help();
+		return EXIT_OK;
+	}
+	if (!strcmp(first, "--version")) {
+		printf("qdactl %s\n", QDA_VERSION);
+		return EXIT_OK;
+	}
+	name = take_verb(argc, argv);
 	if (!name) {
 		fprintf(stderr, "qdactl: which verb?\nTry: qdactl --help\n");
 		return EXIT_USAGE;
 	}
-	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-		print_help();
-		return EXIT_OK;
-	}
-	if (!strcmp(name, "--version")) {
-		printf("qdactl %s\n", QDA_VERSION);
-		return EXIT_OK;
-	}
-	for (size_t i = 0; i < N_VERBS; i++) {
-		if (strcmp(name, verbs[i]->name))
-			continue;
-		r = verbs[i]->run(verbs[i], argc - 1, argv + 1);
-		if (fflush(stdout) && r == EXIT_OK)
-			r = fail("standard output: %s", strerror(errno));
-		return r;
-	}
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strcmp(name, verbs[i]->name))
+			return run_verb(verbs[i], argc - 1, argv + 1);
 	fprintf(stderr, "qdactl: no verb \"%s\"\nTry: qdactl --help\n", name);
 	return EXIT_USAGE;
 }

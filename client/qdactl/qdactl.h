@@ -10,6 +10,7 @@
 #include <qda/client.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_BROKER = 3 };
 
@@ -30,22 +31,30 @@ extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_
 	{ "socket", required_argument, NULL, 'S' }
 /* clang-format on */
 
-struct common {
+extern struct common {
 	bool json;
 	const char *socket;
-};
+} common; /* what was given; main.c's */
 
 /* One of the common options, or an unknown one. -1: go on; else the exit status to end with. */
-int common_option(const struct verb *verb, struct common *common, int c);
+int common_option(const struct verb *verb, int c);
 
 /* A usage error of a verb; returns EXIT_USAGE. */
 int usage_error(const struct verb *verb, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Says it on stderr; returns EXIT_FAILED. */
-int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says it on stderr, and with --json as an object on stdout; returns EXIT_FAILED. The code is a
+ * negative errno. */
+int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int fail_error(const struct qda_error *e);
+/* Its JSON. */
+struct json_object *error_json(const struct qda_error *e);
 
 /* EXIT_OK, or the message is printed and the status to end with. */
-int connect_broker(const struct common *common, struct qda_client **out);
+int connect_broker(struct qda_client **out);
+
+/* What somebody else wrote, at most n bytes and up to the first NUL: characters that a terminal
+ * might obey are shown as dots. */
+void put_text(FILE *f, const char *s, size_t n);
 
 /* Print an object and give up our reference. */
 void print_json(struct json_object *object);
@@ -71,6 +80,7 @@ struct argument {
 	void *memory;
 	enum { SHOW_HEX, SHOW_TEXT, SHOW_U32, SHOW_FILE } show;
 	const char *path;
+	const char *why; /* it cannot be read */
 };
 
 /* Parse one argument; `client` and `domain` for shared buffers. 0 or EXIT_USAGE, EXIT_FAILED,
@@ -78,7 +88,9 @@ struct argument {
 int argument_parse(const struct verb *verb, struct qda_client *client, const char *domain,
 		   const char *spec, struct argument *out);
 void argument_free(struct argument *a);
-/* After a successful call: print an output, or write it to its file; nothing for inputs. */
-int argument_show(const struct argument *a, unsigned index);
+/* After a successful call: write an output to its file if it has one; EXIT_OK or EXIT_FAILED. */
+int argument_save(const struct argument *a);
+/* Print an output; nothing for inputs. */
+void argument_show(const struct argument *a, unsigned index);
 /* The same for --json: an object, or NULL for inputs. */
 struct json_object *argument_json(const struct argument *a, unsigned index);

@@ -99,7 +99,8 @@ static int find_program(struct run *run)
 	}
 	if (try_program(run, QDA_LIBEXECDIR, "qdad") || try_program(run, QDA_BINDIR, "qdad"))
 		return EXIT_OK;
-	return fail("qdad was found neither beside qdactl nor in %s nor in %s: set QDAD_PROGRAM",
+	return fail(-ENOENT,
+		    "qdad was found neither beside qdactl nor in %s nor in %s: set QDAD_PROGRAM",
 		    QDA_LIBEXECDIR, QDA_BINDIR);
 }
 
@@ -108,6 +109,15 @@ static int find_program(struct run *run)
 static void child_signals(const struct run *run)
 {
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+}
+
+/* In a forked child, which has nothing else to say. */
+_Noreturn static void not_started(const char *program)
+{
+	int code = errno;
+
+	fprintf(stderr, "qdactl: %s: %s\n", program, strerror(code));
+	_exit(code == ENOENT ? 127 : 126);
 }
 
 static void exec_broker(const struct run *run, int ready)
@@ -127,8 +137,7 @@ static void exec_broker(const struct run *run, int ready)
 	setpgid(0, 0);
 	child_signals(run);
 	execv(run->program, (char **)argv);
-	fail("%s: %s", run->program, strerror(errno));
-	_exit(127);
+	not_started(run->program);
 }
 
 static int start_broker(struct run *run, int *ready)
@@ -137,7 +146,7 @@ static int start_broker(struct run *run, int *ready)
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return fail("pipe: %s", strerror(errno));
+		return fail(-errno, "pipe: %s", strerror(errno));
 	run->broker = fork();
 	if (run->broker == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -148,7 +157,7 @@ static int start_broker(struct run *run, int *ready)
 	close(fds[1]);
 	if (run->broker < 0) {
 		close(fds[0]);
-		return fail("fork: %s", strerror(errno));
+		return fail(-errno, "fork: %s", strerror(errno));
 	}
 	*ready = fds[0];
 	return EXIT_OK;
@@ -169,7 +178,7 @@ static int await_ready(struct run *run, int ready)
 		int r = poll(p, 2, READY_MS);
 
 		if (r == 0)
-			return fail("qdad did not start within %d s", READY_MS / 1000);
+			return fail(-ETIMEDOUT, "qdad did not start within %d s", READY_MS / 1000);
 		if (p[0].revents) {
 			ssize_t got = read(ready, line + n, sizeof(line) - 1 - n);
 
@@ -177,7 +186,7 @@ static int await_ready(struct run *run, int ready)
 			if (!strncmp(line, "ready\n", 6))
 				return EXIT_OK;
 			if (got <= 0 || n == sizeof(line) - 1)
-				return fail("qdad (%s) did not start", run->program);
+				return fail(-ECHILD, "qdad (%s) did not start", run->program);
 		} else if (p[1].revents && read(run->signals, &info, sizeof(info)) > 0 &&
 			   info.ssi_signo != SIGCHLD) {
 			run->status = (int)info.ssi_signo; /* as if it had killed the program */
@@ -190,13 +199,12 @@ static int start_child(struct run *run, char **argv)
 {
 	run->child = fork();
 	if (run->child < 0)
-		return fail("fork: %s", strerror(errno));
+		return fail(-errno, "fork: %s", strerror(errno));
 	if (run->child == 0) {
 		setenv("QDAD_SOCKET", run->socket, 1);
 		child_signals(run);
 		execvp(argv[0], argv);
-		fail("%s: %s", argv[0], strerror(errno));
-		_exit(errno == ENOENT ? 127 : 126);
+		not_started(argv[0]);
 	}
 	return EXIT_OK;
 }
@@ -246,7 +254,8 @@ static void stop_broker(struct run *run)
 		kill(run->broker, SIGTERM);
 	while (run->broker > 0) {
 		if (poll(&p, 1, STOP_MS) == 0) {
-			fail("qdad did not end within %d s, killing it", STOP_MS / 1000);
+			fprintf(stderr, "qdactl: qdad did not end within %d s, killing it\n",
+				STOP_MS / 1000);
 			kill(run->broker, SIGKILL);
 		}
 		while (p.revents && read(run->signals, &info, sizeof(info)) == sizeof(info) &&
@@ -273,7 +282,7 @@ static int take_signals(struct run *run)
 	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, &run->old_mask);
 	run->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	return run->signals < 0 ? fail("signalfd: %s", strerror(errno)) : EXIT_OK;
+	return run->signals < 0 ? fail(-errno, "signalfd: %s", strerror(errno)) : EXIT_OK;
 }
 
 /* The program's end becomes ours: its status, or the signal that killed it. */
@@ -319,7 +328,6 @@ static int parse_command(const struct verb *verb, struct run *run, int argc, cha
 		{ "modules", required_argument, NULL, 'm' },
 		{ 0 },
 	};
-	struct common common = { 0 };
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "+hm:", options, NULL)) >= 0) {
@@ -329,11 +337,18 @@ static int parse_command(const struct verb *verb, struct run *run, int argc, cha
 			run->modules[run->n_modules++] = optarg;
 			continue;
 		}
-		r = common_option(verb, &common, c);
+		r = common_option(verb, c);
 		if (r >= 0)
 			return r;
 	}
 	return optind == argc ? usage_error(verb, "which program?") : -1;
+}
+
+/* Those that were named come in front of the installed ones. Where none was, qdad knows itself. */
+static void add_installed(struct run *run)
+{
+	if (run->n_modules && run->n_modules < DIRS_MAX && access(QDA_MODULEDIR, F_OK) == 0)
+		run->modules[run->n_modules++] = QDA_MODULEDIR;
 }
 
 static int run_run(const struct verb *verb, int argc, char **argv)
@@ -343,6 +358,7 @@ static int run_run(const struct verb *verb, int argc, char **argv)
 
 	if (r >= 0)
 		return r;
+	add_installed(&run);
 	r = find_program(&run);
 	if (r)
 		return r;
@@ -351,7 +367,8 @@ static int run_run(const struct verb *verb, int argc, char **argv)
 		return r;
 	if (!make_dir(&run, getenv("XDG_RUNTIME_DIR")) && !make_dir(&run, getenv("TMPDIR")) &&
 	    !make_dir(&run, "/tmp"))
-		return fail("no directory for the socket in $XDG_RUNTIME_DIR, $TMPDIR or /tmp: %s",
+		return fail(-errno,
+			    "no directory for the socket in $XDG_RUNTIME_DIR, $TMPDIR or /tmp: %s",
 			    strerror(errno));
 	return run_with_broker(&run, argv + optind);
 }
@@ -363,7 +380,9 @@ const struct verb verb_run = {
 	"Starts a private qdad with a software DSP, runs PROGRAM with QDAD_SOCKET set to\n"
 	"its socket, and ends it afterwards. No root is needed and nothing is left behind.\n"
 	"\n"
-	"  -m, --modules DIR  where DSP libraries are looked for; may be repeated\n"
+	"  -m, --modules DIR  where DSP libraries are looked for, before the installed ones\n"
+	"                     (" QDA_MODULEDIR "); may be repeated.\n"
+	"                     Without it, $DSP_LIBRARY_PATH is looked at\n"
 	"\n"
 	"Signals are passed on to PROGRAM. qdad is $QDAD_PROGRAM, or the one beside\n"
 	"qdactl, or the installed one.\n"

@@ -201,12 +201,12 @@ static void add_rows(struct json_object *all, const char *key, enum status_kind 
 	json_object_put(rows);
 }
 
-static int collect(const struct common *common, size_t first, struct json_object **out)
+static int collect(size_t first, struct json_object **out)
 {
 	struct json_object *all = json_object_new_object(), *rows;
 	struct qda_client *client;
 	struct qda_error e;
-	int status = connect_broker(common, &client);
+	int status = connect_broker(&client);
 
 	if (status) {
 		json_object_put(all);
@@ -216,7 +216,7 @@ static int collect(const struct common *common, size_t first, struct json_object
 		if (get_rows(client, parts[i].kind, &rows, &e)) {
 			qda_disconnect(client);
 			json_object_put(all);
-			return fail("%s", e.text);
+			return fail_error(&e);
 		}
 		add_rows(all, parts[i].key, parts[i].kind, rows);
 	}
@@ -229,18 +229,17 @@ static int show(const struct verb *verb, int argc, char **argv, size_t first,
 		void (*print)(struct json_object *all))
 {
 	static const struct option options[] = { COMMON_OPTIONS, { 0 } };
-	struct common common = { 0 };
 	struct json_object *all;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		r = common_option(verb, &common, c);
+		r = common_option(verb, c);
 		if (r >= 0)
 			return r;
 	}
 	if (optind < argc)
 		return usage_error(verb, "what is \"%s\"?", argv[optind]);
-	r = collect(&common, first, &all);
+	r = collect(first, &all);
 	if (r)
 		return r;
 	if (common.json) {
