@@ -214,7 +214,7 @@ static unsigned count_children(void)
 	return n;
 }
 
-void rig_start(struct rig *rig, const struct qda_soft_config *config)
+static void begin(struct rig *rig)
 {
 	memset(rig, 0, sizeof(*rig));
 	/* libuv keeps a pipe of its own for ever, from the first loop on. */
@@ -226,7 +226,19 @@ void rig_start(struct rig *rig, const struct qda_soft_config *config)
 	assert_int_equal(uv_loop_init(&rig->loop), 0);
 	uv_timer_init(&rig->loop, &rig->watchdog);
 	uv_unref((uv_handle_t *)&rig->watchdog);
+}
+
+void rig_start(struct rig *rig, const struct qda_soft_config *config)
+{
+	begin(rig);
 	assert_int_equal(qda_soft_new(&rig->loop, config, &events, rig, &rig->device), 0);
+	rig->ops = rig->device->ops;
+}
+
+void rig_start_accel(struct rig *rig, const struct qda_accel_config *config)
+{
+	begin(rig);
+	assert_int_equal(qda_accel_new(&rig->loop, config, &events, rig, &rig->device), 0);
 	rig->ops = rig->device->ops;
 }
 

@@ -53,6 +53,7 @@ struct rig {
 
 /* The device is made, but its loop has not run yet. */
 void rig_start(struct rig *rig, const struct qda_soft_config *config);
+void rig_start_accel(struct rig *rig, const struct qda_accel_config *config);
 /* Frees it and checks that every completion was taken, and no descriptor and no child is left. */
 void rig_stop(struct rig *rig);
 
