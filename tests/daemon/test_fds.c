@@ -172,7 +172,8 @@ static void what_is_no_memory_is_refused(void **state)
 		close(fd);
 	}
 	assert_int_equal(kinds, 18);
-	assert_int_equal(broker_fds(*state), before);
+	UNTIL (broker_fds(*state) == before) /* closed after the answer */
+		;
 	peer_free(p);
 }
 

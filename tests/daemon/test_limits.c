@@ -188,7 +188,7 @@ static void calls_are_limited(void **state)
 {
 	struct peer *p = peer_new(*state);
 	uint64_t session = peer_session(p), handle = peer_module(p, session, QDA_BAD_URI);
-	uint64_t first = post_number(p, handle, QDA_BAD_HANG, 300, 0);
+	uint64_t first = post_number(p, handle, QDA_BAD_HANG, 1000, 0);
 
 	post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 1000);
 	assert_int_equal(peer_await(p, p->serial)->status.code, ETIME);
@@ -208,7 +208,7 @@ static void inline_bytes_of_waiting_calls_are_limited(void **state)
 	uint64_t handle = peer_open(p, QDA_NULL_URI);
 	struct invocation *i = invocation_new(handle, QDA_NULL_NOTHING);
 	uint8_t bytes[100] = { 0 };
-	uint64_t first = post_number(p, handle, QDA_NULL_HOLD, 300000, 0);
+	uint64_t first = post_number(p, handle, QDA_NULL_HOLD, 1000000, 0);
 	uint64_t second = post_number(p, handle, QDA_NULL_HOLD, 1, 0);
 
 	invocation_in(i, bytes, sizeof(bytes));
