@@ -486,6 +486,26 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	peer_free(peers[0]);
 }
 
+/* The kernel drops what it cannot deliver: that one request is refused, and nobody is ended. */
+static void a_descriptor_that_cannot_be_received_is_refused(void **state)
+{
+	struct broker *b = *state;
+	struct peer *peers[FEW_FDS], *first = peer_new(b);
+	int fd = memory(4096, F_SEAL_SHRINK);
+
+	for (unsigned i = 0; i < FEW_FDS; i++)
+		peers[i] = peer_connect(b);
+	UNTIL (broker_fds(b) >= FEW_FDS)
+		;
+	peer_await(first, peer_post(first, REQUEST(BUFFER_IMPORT), NULL, 0, &fd, 1));
+	assert_int_equal(first->reply.status.code, EMFILE);
+	peer_ok(first, REQUEST(LIST_DOMAINS));
+	close(fd);
+	for (unsigned i = 0; i < FEW_FDS; i++)
+		peer_free(peers[i]);
+	peer_free(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +521,7 @@ int main(void)
 		TEST_WITH(modules_are_found_in_the_clients_own_directories, setup_no_modules),
 		TEST_WITH(what_is_no_directory_finds_no_module, setup_no_modules),
 		TEST_WITH(no_descriptor_for_a_newcomer_is_no_disaster, setup_few_fds),
+		TEST_WITH(a_descriptor_that_cannot_be_received_is_refused, setup_few_fds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
