@@ -297,6 +297,7 @@ static int pass_status(struct run *run)
 	setrlimit(RLIMIT_CORE, &none); /* the core to look at is the program's */
 	sigemptyset(&set);
 	sigaddset(&set, signal);
+	sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	raise(signal);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	return 128 + signal;
