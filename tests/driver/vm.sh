@@ -9,16 +9,20 @@
 #   -p  a program, found in /bin there, with the libraries it needs
 #   -f  a file and where it goes
 #   -o  keep the kernel's messages here
+#   -a  messages that may be there (a pattern of grep)
 # Modules that DRM drivers need are loaded; those of this tree are for COMMAND to load. No KVM: TCG runs everywhere.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 limit=120 programs= files= log=
-while getopts t:p:f:o: option; do
+# Modules of others are modules of others; and TCG is slow.
+allowed='out-of-tree module taints|module verification failed|hrtimer: interrupt took'
+while getopts t:p:f:o:a: option; do
 	case $option in
 	t) limit=$OPTARG ;;
 	p) programs="$programs $OPTARG" ;;
 	f) files="$files $OPTARG" ;;
 	o) log=$OPTARG ;;
+	a) allowed="$allowed|$OPTARG" ;;
 	*) sed -n 's/^# \(usage.*\)/\1/p' "$0" >&2; exit 2 ;;
 	esac
 done
@@ -67,9 +71,8 @@ timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -
 	-serial "file:$log" -serial stdio </dev/null || echo "# the machine was switched off after $limit s"
 flock -u 9
 
-# What the kernel said between the two marks of init is nobody's wish, except that modules of others are modules of others.
-said=$(tr -d '\r' <"$log" | sed -n '/vm: begin/,/vm: end/p' |
-	grep -v 'vm: begin\|vm: end\|out-of-tree module taints\|module verification failed' || :)
+# What else the kernel said between the two marks of init is nobody's wish.
+said=$(tr -d '\r' <"$log" | sed -n '/vm: begin/,/vm: end/p' | grep -Ev "vm: begin|vm: end|$allowed" || :)
 early=$(tr -d '\r' <"$log" | sed '/vm: begin/,$d' | grep 'BUG\|WARNING\|KFENCE: \|Call Trace\|Oops' | grep -v 'kfence: init' || :)
 status=$(tr -d '\r' <"$log" | sed -n 's/.*vm: end \([0-9]*\)$/\1/p')
 if [ -n "$said$early" ]; then

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# usage: run.sh DRIVER WORK PROGRAM...
+#
+# Builds the modules of DRIVER (the driver folder of this tree) in WORK, where not one warning may appear, boots them on
+# a stock kernel, and runs each PROGRAM there. Exit status 77, and the reason, when there is nothing to boot.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+driver=$1 work=$2
+shift 2
+kernel=$("$here/kernel.sh" 2>&1) || { echo "# $kernel"; exit 77; }
+for tool in qemu-system-x86_64 busybox; do
+	command -v $tool >/dev/null || { echo "# no $tool here"; exit 77; }
+done
+
+# Built in a copy: kbuild writes beside its sources.
+mkdir -p "$work"
+(cd "$driver" && find . \( -name '*.[ch]' -o -name Kbuild -o -name Makefile \) ! -path './softdsp/*' | cpio -pdu --quiet "$work" 2>/dev/null ||
+	cp -Rp . "$work")
+options=W=1
+if command -v sparse >/dev/null; then
+	options='W=1 C=2'
+fi
+# shellcheck disable=SC2086 # words are meant to split
+if ! make -s -C "$work" KDIR="$kernel/kbuild" $options >"$work/log" 2>&1 || [ -s "$work/log" ]; then
+	sed 's/^/# /' "$work/log"
+	echo "not ok - the modules build without a warning ($options)"
+	exit 1
+fi
+echo "ok - the modules build without a warning ($options)"
+
+programs= commands=
+for program; do
+	programs="$programs -p $program"
+	commands="$commands echo '# $(basename "$program")'; $(basename "$program") 2>&1 || status=1;"
+done
+# Bank addresses that somebody forgot to give back make the module complain when it goes.
+# shellcheck disable=SC2086
+exec "$here/vm.sh" -t 400 -o "$work/kernel.log" -a 'its context bank is lost until the DSP restarts' $programs \
+	-f "$work/qda.ko:/modules/qda.ko" -f "$work/vdsp/qda_vdsp.ko:/modules/qda_vdsp.ko" -- \
+	"export CMOCKA_MESSAGE_OUTPUT=TAP; status=0;
+	insmod /modules/qda.ko && insmod /modules/qda_vdsp.ko banks=4 || status=1;
+	$commands
+	rmmod qda_vdsp && rmmod qda && echo 'ok - the modules unload' || { echo 'not ok - the modules unload'; status=1; }
+	exit \$status"
