@@ -7,21 +7,21 @@
 
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
 #define QDA_IMPORT_NS(name) MODULE_IMPORT_NS(name)
 #else
 #define QDA_IMPORT_NS(name) MODULE_IMPORT_NS(#name)
 #endif
 
 /* drm_driver.date was removed in 6.14. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#if KERNEL_VERSION(6, 14, 0) > LINUX_VERSION_CODE
 #define QDA_DRIVER_DATE .date = "20261122",
 #else
 #define QDA_DRIVER_DATE
 #endif
 
 /* The functions that take the lock themselves lost their suffix in 6.16. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#if KERNEL_VERSION(6, 16, 0) > LINUX_VERSION_CODE
 #define qda_gem_vmap	drm_gem_vmap_unlocked
 #define qda_gem_vunmap	drm_gem_vunmap_unlocked
 #else

@@ -484,124 +484,124 @@ struct drm_qda_cancel {
  * buffer of 32-bit numbers and gives their 64-bit sum. A virtual DSP is content with it as it is;
  * hardware wants initial memory for the PD, too. Get the program out of here with
  *
- *	sed -n 's/^ \*| \{0,1\}//p' qda_accel.h >sum.c
+ *	sed -n 's/^ \*|//p' qda_accel.h >sum.c
  *
  * and compile it with the directory above drm/ and libdrm's (pkg-config --cflags libdrm) in the
  * include path.
  *
- *| #include <errno.h>
- *| #include <fcntl.h>
- *| #include <stdint.h>
- *| #include <stdio.h>
- *| #include <stdlib.h>
- *| #include <string.h>
- *| #include <sys/ioctl.h>
- *| #include <sys/mman.h>
- *| #include <unistd.h>
- *| #include <drm/qda_accel.h>
+ *|#include <errno.h>
+ *|#include <fcntl.h>
+ *|#include <stdint.h>
+ *|#include <stdio.h>
+ *|#include <stdlib.h>
+ *|#include <string.h>
+ *|#include <sys/ioctl.h>
+ *|#include <sys/mman.h>
+ *|#include <unistd.h>
+ *|#include <drm/qda_accel.h>
  *|
- *| static void die(const char *what)
- *| {
- *| 	perror(what);
- *| 	exit(1);
- *| }
+ *|static void die(const char *what)
+ *|{
+ *|	perror(what);
+ *|	exit(1);
+ *|}
  *|
- *| static void *new_buffer(int fd, uint64_t size, uint32_t *handle)
- *| {
- *| 	struct drm_qda_gem_create create = { .size = size };
- *| 	struct drm_qda_gem_mmap_offset where = { 0 };
- *| 	void *memory;
+ *|static void *new_buffer(int fd, uint64_t size, uint32_t *handle)
+ *|{
+ *|	struct drm_qda_gem_create create = { .size = size };
+ *|	struct drm_qda_gem_mmap_offset where = { 0 };
+ *|	void *memory;
  *|
- *| 	if (ioctl(fd, DRM_IOCTL_QDA_GEM_CREATE, &create))
- *| 		die("GEM_CREATE");
- *| 	where.handle = *handle = create.handle;
- *| 	if (ioctl(fd, DRM_IOCTL_QDA_GEM_MMAP_OFFSET, &where))
- *| 		die("GEM_MMAP_OFFSET");
- *| 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, where.offset);
- *| 	if (memory == MAP_FAILED)
- *| 		die("mmap");
- *| 	return memory;
- *| }
+ *|	if (ioctl(fd, DRM_IOCTL_QDA_GEM_CREATE, &create))
+ *|		die("GEM_CREATE");
+ *|	where.handle = *handle = create.handle;
+ *|	if (ioctl(fd, DRM_IOCTL_QDA_GEM_MMAP_OFFSET, &where))
+ *|		die("GEM_MMAP_OFFSET");
+ *|	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, where.offset);
+ *|	if (memory == MAP_FAILED)
+ *|		die("mmap");
+ *|	return memory;
+ *|}
  *|
- *| static void start(int fd, const char *path)
- *| {
- *| 	struct drm_qda_init_create create = { .attrs = DRM_QDA_ATTR_UNSIGNED };
- *| 	int file = open(path, O_RDONLY);
- *| 	off_t size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+ *|static void start(int fd, const char *path)
+ *|{
+ *|	struct drm_qda_init_create create = { .attrs = DRM_QDA_ATTR_UNSIGNED };
+ *|	int file = open(path, O_RDONLY);
+ *|	off_t size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
  *|
- *| 	if (size <= 0)
- *| 		die(path);
- *| 	if (pread(file, new_buffer(fd, size, &create.shell), size, 0) != size)
- *| 		die(path);
- *| 	close(file);
- *| 	create.shell_size = size;
- *| 	if (ioctl(fd, DRM_IOCTL_QDA_INIT_CREATE, &create))
- *| 		die("INIT_CREATE");
- *| }
+ *|	if (size <= 0)
+ *|		die(path);
+ *|	if (pread(file, new_buffer(fd, size, &create.shell), size, 0) != size)
+ *|		die(path);
+ *|	close(file);
+ *|	create.shell_size = size;
+ *|	if (ioctl(fd, DRM_IOCTL_QDA_INIT_CREATE, &create))
+ *|		die("INIT_CREATE");
+ *|}
  *|
- *| static struct drm_qda_arg bytes(const void *data, uint64_t length)
- *| {
- *| 	return (struct drm_qda_arg){ .value = (uintptr_t)data, .length = length,
- *| 				     .kind = DRM_QDA_ARG_INLINE };
- *| }
+ *|static struct drm_qda_arg bytes(const void *data, uint64_t length)
+ *|{
+ *|	return (struct drm_qda_arg){ .value = (uintptr_t)data, .length = length,
+ *|				     .kind = DRM_QDA_ARG_INLINE };
+ *|}
  *|
- *| static void call(int fd, uint32_t handle, uint32_t sc, struct drm_qda_arg *args)
- *| {
- *| 	struct drm_qda_invoke invoke = { .handle = handle, .sc = sc,
- *| 					 .args = (uintptr_t)args };
+ *|static void call(int fd, uint32_t handle, uint32_t sc, struct drm_qda_arg *args)
+ *|{
+ *|	struct drm_qda_invoke invoke = { .handle = handle, .sc = sc,
+ *|					 .args = (uintptr_t)args };
  *|
- *| 	if (ioctl(fd, DRM_IOCTL_QDA_INVOKE, &invoke)) {
- *| 		if (errno == EREMOTEIO)
- *| 			fprintf(stderr, "the DSP returned %#x\n", (uint32_t)invoke.result);
- *| 		die("INVOKE");
- *| 	}
- *| }
+ *|	if (ioctl(fd, DRM_IOCTL_QDA_INVOKE, &invoke)) {
+ *|		if (errno == EREMOTEIO)
+ *|			fprintf(stderr, "the DSP returned %#x\n", (uint32_t)invoke.result);
+ *|		die("INVOKE");
+ *|	}
+ *|}
  *|
- *| static uint32_t open_module(int fd, const char *uri)
- *| {
- *| 	struct { uint32_t handle, error; } out = { 0, 0 };
- *| 	char text[256] = "";
- *| 	const uint32_t in[2] = { strlen(uri) + 1, sizeof(text) };
- *| 	struct drm_qda_arg args[4] = {
- *| 		bytes(in, sizeof(in)), bytes(uri, in[0]),
- *| 		bytes(&out, sizeof(out)), bytes(text, sizeof(text)),
- *| 	};
+ *|static uint32_t open_module(int fd, const char *uri)
+ *|{
+ *|	struct { uint32_t handle, error; } out = { 0, 0 };
+ *|	char text[256] = "";
+ *|	const uint32_t in[2] = { strlen(uri) + 1, sizeof(text) };
+ *|	struct drm_qda_arg args[4] = {
+ *|		bytes(in, sizeof(in)), bytes(uri, in[0]),
+ *|		bytes(&out, sizeof(out)), bytes(text, sizeof(text)),
+ *|	};
  *|
- *| 	call(fd, 8, DRM_QDA_SC(2, 2, 2, 0, 0), args);
- *| 	if (out.error) {
- *| 		fprintf(stderr, "%s: %#x %.256s\n", uri, out.error, text);
- *| 		exit(1);
- *| 	}
- *| 	return out.handle;
- *| }
+ *|	call(fd, 8, DRM_QDA_SC(2, 2, 2, 0, 0), args);
+ *|	if (out.error) {
+ *|		fprintf(stderr, "%s: %#x %.256s\n", uri, out.error, text);
+ *|		exit(1);
+ *|	}
+ *|	return out.handle;
+ *|}
  *|
- *| int main(int argc, char **argv)
- *| {
- *| 	struct drm_qda_query query = { .type = DRM_QDA_QUERY_NAME };
- *| 	struct drm_qda_arg args[2];
- *| 	uint32_t module;
- *| 	int32_t *numbers;
- *| 	int64_t sum = 0;
- *| 	int fd, i;
+ *|int main(int argc, char **argv)
+ *|{
+ *|	struct drm_qda_query query = { .type = DRM_QDA_QUERY_NAME };
+ *|	struct drm_qda_arg args[2];
+ *|	uint32_t module;
+ *|	int32_t *numbers;
+ *|	int64_t sum = 0;
+ *|	int fd, i;
  *|
- *| 	if (argc < 5)
- *| 		return fprintf(stderr, "usage: sum DEVICE SHELL URI NUMBER...\n"), 2;
- *| 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
- *| 	if (fd < 0 || ioctl(fd, DRM_IOCTL_QDA_QUERY, &query))
- *| 		die(argv[1]);
- *| 	start(fd, argv[2]);
- *| 	module = open_module(fd, argv[3]);
+ *|	if (argc < 5)
+ *|		return fprintf(stderr, "usage: sum DEVICE SHELL URI NUMBER...\n"), 2;
+ *|	fd = open(argv[1], O_RDWR | O_CLOEXEC);
+ *|	if (fd < 0 || ioctl(fd, DRM_IOCTL_QDA_QUERY, &query))
+ *|		die(argv[1]);
+ *|	start(fd, argv[2]);
+ *|	module = open_module(fd, argv[3]);
  *|
- *| 	args[0] = (struct drm_qda_arg){ .length = (argc - 4) * sizeof(*numbers),
- *| 					.kind = DRM_QDA_ARG_BUFFER };
- *| 	numbers = new_buffer(fd, args[0].length, &args[0].handle);
- *| 	for (i = 4; i < argc; i++)
- *| 		numbers[i - 4] = atoi(argv[i]);
- *| 	args[1] = bytes(&sum, sizeof(sum));
- *| 	call(fd, module, DRM_QDA_SC(2, 1, 1, 0, 0), args);
- *| 	printf("%s says %lld\n", query.dsp_name, (long long)sum);
- *| 	return 0;
- *| }
+ *|	args[0] = (struct drm_qda_arg){ .length = (argc - 4) * sizeof(*numbers),
+ *|					.kind = DRM_QDA_ARG_BUFFER };
+ *|	numbers = new_buffer(fd, args[0].length, &args[0].handle);
+ *|	for (i = 4; i < argc; i++)
+ *|		numbers[i - 4] = atoi(argv[i]);
+ *|	args[1] = bytes(&sum, sizeof(sum));
+ *|	call(fd, module, DRM_QDA_SC(2, 1, 1, 0, 0), args);
+ *|	printf("%s says %lld\n", query.dsp_name, (long long)sum);
+ *|	return 0;
+ *|}
  */
 
 #if defined(__cplusplus)
