@@ -11,12 +11,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The kernel's own limit for one message (SCM_MAX_FD): with room for all of them, descriptors are
- * only ever lost when the process has none left. */
-#define KERNEL_FDS_MAX 253
-
+/* With room for as many as the kernel ever passes, and for credentials, descriptors are only lost
+ * when the process has none left. */
 union control {
-	char bytes[CMSG_SPACE(sizeof(int) * KERNEL_FDS_MAX)];
+	char bytes[CMSG_SPACE(sizeof(int) * QDA_FDS_ROOM) + CMSG_SPACE(sizeof(struct ucred))];
 	struct cmsghdr align;
 };
 
@@ -66,33 +64,22 @@ void qda_packet_close_fds(struct qda_packet *packet)
 	packet->n_fds = 0;
 }
 
-/* Keep the descriptors that fit and close the others; says whether there were any such. */
-static int take_fds(struct msghdr *msg, struct qda_packet *packet)
+static void take_fds(struct msghdr *msg, struct qda_packet *packet)
 {
-	int surplus = 0;
-
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		size_t n;
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (packet->n_fds < QDA_FDS_MAX) {
-				packet->fds[packet->n_fds++] = fd;
-			} else {
-				close(fd);
-				surplus = 1;
-			}
-		}
+		if (n > QDA_FDS_ROOM - packet->n_fds)
+			n = QDA_FDS_ROOM - packet->n_fds; /* Linux never gives more */
+		memcpy(packet->fds + packet->n_fds, CMSG_DATA(c), n * sizeof(int));
+		packet->n_fds += n;
 	}
-	return surplus;
 }
 
-int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet *packet)
+int qda_packet_recv_open(int fd, void *buf, size_t size, int flags, struct qda_packet *packet)
 {
 	union control control;
 	struct iovec iov = { buf, size };
@@ -102,30 +89,34 @@ int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
-	int surplus;
 	ssize_t n;
 
 	packet->n = 0;
 	packet->n_fds = 0;
+	packet->end = false;
 	do
 		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-
-	surplus = take_fds(&msg, packet);
-	if (surplus || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		qda_packet_close_fds(packet);
+	take_fds(&msg, packet);
+	if (packet->n_fds > QDA_FDS_MAX || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		packet->n = msg.msg_flags & MSG_TRUNC ? 0 : (size_t)n;
 		return -EMSGSIZE;
 	}
-	if (n == 0) {
-		/* An empty record cannot be told from the end; nobody may send one. */
-		qda_packet_close_fds(packet);
-		return 0;
-	}
 	packet->n = (size_t)n;
-	return 1;
+	packet->end = !n && !msg.msg_controllen;
+	/* An empty record cannot be told from the end; nobody may send one. */
+	return n > 0;
+}
+
+int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet *packet)
+{
+	int r = qda_packet_recv_open(fd, buf, size, flags, packet);
+
+	if (r <= 0)
+		qda_packet_close_fds(packet);
+	return r;
 }
 
 static void put_fds(struct msghdr *msg, union control *control, const int *fds, unsigned n_fds)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@
 #define QDA_MESSAGE_MAX 65536u /* header, body and inline data */
 #define QDA_BODY_MAX 65520u    /* what a message has room for behind its header */
 #define QDA_FDS_MAX 16u
+#define QDA_FDS_ROOM 253u		/* the most that Linux passes with one message */
 
 enum qda_frame_flags { QDA_FRAME_REPLY = 1, QDA_FRAME_EVENT = 2 };
 
@@ -57,8 +59,9 @@ int qda_frame_read(const uint8_t *bytes, size_t n, struct qda_frame *frame);
 /* What came in with one datagram. fds are the receiver's to close, CLOEXEC. */
 struct qda_packet {
 	size_t n;
-	int fds[QDA_FDS_MAX];
+	int fds[QDA_FDS_ROOM];	/* at most QDA_FDS_MAX of them after success */
 	unsigned n_fds;
+	bool end;	/* end of file for certain, where SO_PASSCRED marks every record */
 };
 
 /* One datagram into buf. Returns 1; 0 at end of file; -EAGAIN when there is none (flags
@@ -67,6 +70,10 @@ struct qda_packet {
  * the length of the datagram if its bytes are complete, else 0. Other negative errno: the socket
  * is broken. Interrupted waits go on. */
 int qda_packet_recv(int fd, void *buf, size_t size, int flags, struct qda_packet *packet);
+
+/* The same, but closes nothing: also after a failure the descriptors that came are in packet->fds.
+ * For a receiver whom close() of a stranger's file must not hold up. */
+int qda_packet_recv_open(int fd, void *buf, size_t size, int flags, struct qda_packet *packet);
 
 /* One datagram made of `n_iov` (<= 4) pieces, with descriptors that stay the caller's. Never raises
  * SIGPIPE. Returns 0, -EAGAIN when the socket is full, or another negative errno. */

@@ -133,8 +133,11 @@ static int whole_size(int fd, uint64_t *size, struct qda_fail *fail)
 
 	if (*size)
 		return 0;
-	if (fstat(fd, &st) < 0)
-		return qda_fail(fail, errno, "the size of the memory cannot be read");
+	/* Asking a file that somebody else serves for its size may take as long as he likes. */
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0)
+		return qda_fail(
+			fail, EINVAL,
+			"the descriptor is no memfd: give one, or say how many bytes to import");
 	if (st.st_size <= 0 || st.st_size % PAGE)
 		return qda_fail(fail, EINVAL,
 				"the descriptor has %lld bytes: all of it can be imported when "

@@ -142,6 +142,7 @@ int qda_call_submit(struct qda_call *call)
 	unqueue(call);
 	call->state = QDA_CALL_RUNNING;
 	session->in_flight++;
+	session->client->user->in_flight++;
 	domain->in_flight++;
 	return 0;
 }
@@ -277,6 +278,7 @@ static void account(struct qda_call *call, uint64_t dsp_ns)
 	struct qda_session *session = call->session;
 
 	session->in_flight--;
+	session->client->user->in_flight--;
 	session->abandoned -= call->answered;
 	session->n_calls++;
 	session->busy_ns += dsp_ns;

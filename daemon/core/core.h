@@ -58,6 +58,7 @@ struct qda_user {
 	struct qda_core *core;
 	uid_t uid;
 	unsigned refs;
+	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
 	struct qda_account account;
 };
 

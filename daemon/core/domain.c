@@ -77,6 +77,12 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, st
 	return domain;
 }
 
+/* Calls that never end hold their slots: nobody may hold the last quarter of them all. */
+static bool has_share(const struct qda_domain *domain, const struct qda_user *user)
+{
+	return user->in_flight < domain->in_flight_max - domain->in_flight_max / 4;
+}
+
 /* Goes round the ready sessions, one call each, until none of them can go. One that the device, or
  * its own staging, has no room for is asked again when anything has ended. */
 void qda_domain_pump(struct qda_domain *domain)
@@ -92,7 +98,9 @@ void qda_domain_pump(struct qda_domain *domain)
 
 		TAILQ_REMOVE(&domain->ready, session, ready_link);
 		session->ready = false;
-		r = qda_call_submit(TAILQ_FIRST(&session->queue));
+		r = has_share(domain, session->client->user)
+			    ? qda_call_submit(TAILQ_FIRST(&session->queue))
+			    : -EBUSY;
 		qda_session_update_ready(session);
 		if (r != -EBUSY)
 			refused = NULL;

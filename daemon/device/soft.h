@@ -29,6 +29,7 @@
 #define SOFT_SESSION_CALLS 127u		/* as the event space of a file of the driver allows */
 #define SOFT_MESSAGE_PAGES QDA_RUNS_MAX
 #define SOFT_KEYS_MAX 1024u
+#define SOFT_GOING_MAX 256u		/* mappings of a session that wait to be unmapped */
 #define SOFT_EXIT_WAIT_MS 1000u		/* for the EXIT of a PD whose channel ended */
 
 /* Process control memory of a session: fixed place in its bank, seen by the DSP's supervisor only.
@@ -203,6 +204,7 @@ struct qda_device_session {
 	uint32_t maps;			/* MAP and UNMAP records put on the PD channel */
 	struct space space;
 	struct soft_mappings mapped, idle;
+	unsigned n_going;
 	struct qda_device_buffer *messages;	/* payloads of calls */
 	struct soft_mapping *messages_mapping;	/* use */
 	struct qda_runs runs;

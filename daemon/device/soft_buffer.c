@@ -103,7 +103,8 @@ static int reopen_read_only(int fd)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	/* Not to wait for the holder of a lease. */
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 int soft_buffer_import(struct qda_device *dev, int fd, uint64_t size, bool read_only,
@@ -177,6 +178,7 @@ static void on_unmap_sent(struct soft_item *item)
 	struct soft_mapping *mapping = mapping_of(item);
 
 	space_give(&mapping->session->space, &mapping->range);
+	mapping->session->n_going--;
 	mapping_free(mapping);
 }
 
@@ -205,6 +207,7 @@ static void unmap(struct soft_mapping *mapping)
 		return;
 	LIST_REMOVE(mapping, of_buffer);
 	mapping->going = true;
+	session->n_going++;
 	fill_record(&mapping->unmap_record, SOFTDSP_UNMAP, mapping, ++session->maps);
 	mapping->unmap = (struct soft_item){
 		.record = &mapping->unmap_record,
@@ -234,9 +237,13 @@ static int take_space(struct qda_device_session *session, struct soft_mapping *m
 static int mapping_new(struct qda_device_session *session, struct qda_device_buffer *buffer,
 		       struct soft_mapping **out)
 {
-	struct soft_mapping *mapping = calloc(1, sizeof(*mapping));
+	struct soft_mapping *mapping;
 	int r;
 
+	/* A PD that takes in no more UNMAP records keeps memory that nobody pays for. */
+	if (session->n_going >= SOFT_GOING_MAX)
+		return -EBUSY;
+	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
 		return -ENOMEM;
 	mapping->session = session;

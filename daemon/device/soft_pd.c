@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,9 @@ void soft_pd_exit(struct qda_device_session *session, const struct softdsp_recor
 
 	if (session->exited)
 		return;
-	session->exit_signal = record->exit.signal > 0 ? (uint32_t)record->exit.signal : 0;
+	session->exit_signal = record->exit.signal > 0 && record->exit.signal <= SIGRTMAX
+				       ? (uint32_t)record->exit.signal
+				       : 0;
 	if (n)
 		set_reason(session, text, n);
 	else

@@ -6,13 +6,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define RECEIVE_BATCH 8		/* messages of one client a round, so that others get their turn */
+#include "front/disposer.h"
+
+#define RETRY_MS       20
+#define UNREAD_FDS_MAX 64
+#define RECEIVE_BATCH  8 /* messages of one client a round, so that others get their turn */
 
 /* A message that waits for room in the socket. */
 struct qda_out_packet {
@@ -24,6 +29,7 @@ struct qda_out_packet {
 };
 
 static void on_event(uv_poll_t *poll, int status, int events);
+static void flush(struct qda_conn *conn);
 
 static void free_packet(struct qda_conn *conn, struct qda_out_packet *packet)
 {
@@ -51,13 +57,14 @@ void qda_conn_close(struct qda_conn *conn)
 	TAILQ_REMOVE(&conn->front->conns, conn, link);
 	while ((packet = TAILQ_FIRST(&conn->out)))
 		free_packet(conn, packet);
+	qda_dispose_unread(conn->front->disposer, conn->client, conn->fd);
 	if (conn->client)
 		qda_client_gone(conn->client);
 	conn->client = NULL;
 	if (conn->pidfd >= 0)
 		close(conn->pidfd);
 	uv_close((uv_handle_t *)&conn->poll, on_handle_closed);
-	uv_close((uv_handle_t *)&conn->hello, on_handle_closed);
+	uv_close((uv_handle_t *)&conn->timer, on_handle_closed);
 }
 
 void qda_conn_doom(struct qda_conn *conn)
@@ -96,6 +103,18 @@ static void refuse(struct qda_front *front, int fd, const struct qda_fail *fail)
 		return; /* nobody listens: the end of file must do */
 }
 
+static int make_client(struct qda_conn *conn, struct qda_front *front, int fd,
+		       const struct qda_principal *principal, unsigned n_fds, struct qda_fail *fail)
+{
+	int r = qda_client_new(front->core, principal, &qda_conn_client_ops, conn, n_fds,
+			       &conn->client, fail);
+
+	if (r < 0 || uv_poll_init(front->loop, &conn->poll, fd) == 0)
+		return r;
+	qda_client_gone(conn->client);
+	return qda_fail(fail, ENOMEM, "the kernel is short of memory for a connection");
+}
+
 int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd)
 {
 	struct qda_conn *conn = calloc(1, sizeof(*conn));
@@ -103,10 +122,10 @@ int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *pr
 	int r = conn ? 0 : qda_fail(&fail, ENOMEM, "the daemon is out of memory for a connection");
 
 	if (r == 0)
-		r = qda_client_new(front->core, principal, &qda_conn_client_ops, conn,
-				   pidfd >= 0 ? 2 : 1, &conn->client, &fail);
+		r = make_client(conn, front, fd, principal, pidfd >= 0 ? 2 : 1, &fail);
 	if (r < 0) {
 		refuse(front, fd, &fail);
+		qda_dispose_unread(front->disposer, NULL, fd);
 		close(fd);
 		if (pidfd >= 0)
 			close(pidfd);
@@ -117,14 +136,34 @@ int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *pr
 	conn->fd = fd;
 	conn->pidfd = pidfd;
 	conn->open_handles = 2;
-	conn->poll.data = conn->hello.data = conn;
+	conn->poll.data = conn->timer.data = conn;
 	TAILQ_INIT(&conn->out);
 	TAILQ_INSERT_TAIL(&front->conns, conn, link);
-	uv_timer_init(front->loop, &conn->hello);
-	uv_timer_start(&conn->hello, on_hello_late, front->config.hello_ms, 0);
-	uv_poll_init(front->loop, &conn->poll, fd);
+	uv_timer_init(front->loop, &conn->timer);
+	uv_timer_start(&conn->timer, on_hello_late, front->config.hello_ms, 0);
 	uv_poll_start(&conn->poll, UV_READABLE, on_event);
 	return 0;
+}
+
+static bool comes_back(int err)
+{
+	return err == -EAGAIN || err == -ETOOMANYREFS || err == -ENOMEM || err == -ENOBUFS;
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	flush(timer->data);
+}
+
+/* Nothing is read meanwhile. A full socket says when it has room; the kernel does not say when it
+ * has memory, or others have read their descriptors. */
+static void wait_for_room(struct qda_conn *conn, int err)
+{
+	uv_poll_start(&conn->poll, UV_WRITABLE, on_event);
+	if (err == -EAGAIN || !conn->greeted)
+		return;
+	uv_poll_stop(&conn->poll);
+	uv_timer_start(&conn->timer, on_retry, RETRY_MS, 0);
 }
 
 /* Keep the message of front->tx for later. */
@@ -138,18 +177,20 @@ static bool queue(struct qda_conn *conn, size_t n, int fd)
 			    &fail) < 0)
 		return false;
 	packet = malloc(sizeof(*packet) + n);
-	if (!packet) {
-		qda_charge_deinit(&charge);
-		return false;
-	}
+	if (!packet)
+		goto refuse;
 	packet->charge = charge;
 	packet->n = n;
 	packet->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (fd >= 0 && packet->fd < 0)
+		goto refuse;
 	memcpy(packet->bytes, conn->front->tx, n);
-	if (TAILQ_EMPTY(&conn->out))
-		uv_poll_start(&conn->poll, UV_WRITABLE, on_event);
 	TAILQ_INSERT_TAIL(&conn->out, packet, link);
 	return true;
+refuse:
+	free(packet);
+	qda_charge_deinit(&charge);
+	return false;
 }
 
 bool qda_conn_send(struct qda_conn *conn, size_t n, int fd)
@@ -159,13 +200,33 @@ bool qda_conn_send(struct qda_conn *conn, size_t n, int fd)
 
 	if (conn->doomed)
 		return true; /* nobody will read it */
+	conn->fds_sent += fd >= 0;
 	if (!TAILQ_EMPTY(&conn->out))
 		return queue(conn, n, fd);
 	r = qda_packet_send(conn->fd, &iov, 1, &fd, fd >= 0, MSG_DONTWAIT);
-	if (r == -EAGAIN)
-		return queue(conn, n, fd);
-	if (r < 0)
+	if (r == 0)
+		return true;
+	if (!comes_back(r)) {
 		qda_conn_doom(conn);
+		return true;
+	}
+	if (!queue(conn, n, fd))
+		return false;
+	wait_for_room(conn, r);
+	return true;
+}
+
+bool qda_conn_may_send_fd(struct qda_conn *conn)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(info);
+
+	if (conn->fds_sent < UNREAD_FDS_MAX)
+		return true;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_MEMINFO, info, &size) < 0 ||
+	    info[SK_MEMINFO_WMEM_ALLOC])
+		return false;
+	conn->fds_sent = 0;
 	return true;
 }
 
@@ -178,8 +239,10 @@ static void flush(struct qda_conn *conn)
 		int r = qda_packet_send(conn->fd, &iov, 1, &packet->fd, packet->fd >= 0,
 					MSG_DONTWAIT);
 
-		if (r == -EAGAIN)
+		if (comes_back(r)) {
+			wait_for_room(conn, r);
 			return;
+		}
 		if (r < 0) {
 			qda_conn_close(conn);
 			return;
@@ -194,17 +257,17 @@ static bool receive(struct qda_conn *conn)
 {
 	struct qda_front *front = conn->front;
 	struct qda_packet packet;
-	int r = qda_packet_recv(conn->fd, front->rx, sizeof(front->rx), MSG_DONTWAIT, &packet);
+	bool handled;
+	int r = qda_packet_recv_open(conn->fd, front->rx, sizeof(front->rx), MSG_DONTWAIT, &packet);
 
 	if (r == -EAGAIN)
 		return false;
-	if (r > 0 || (r == -EMSGSIZE && packet.n)) {
-		if (r < 0)
-			packet.n_fds = QDA_FDS_MAX + 1; /* told to dispatch: closed already */
-		r = qda_dispatch_request(conn, &packet);
-		if (r == 0)
-			return true;
-	}
+	handled = r > 0 || (r == -EMSGSIZE && packet.n);
+	if (handled)
+		r = qda_dispatch_request(conn, &packet, r > 0);
+	qda_dispose(front->disposer, conn->client, packet.fds, packet.n_fds);
+	if (handled && r == 0)
+		return true;
 	if (r < 0)
 		front->n_dropped++;
 	qda_conn_close(conn);

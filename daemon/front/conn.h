@@ -13,7 +13,8 @@ TAILQ_HEAD(qda_out_list, qda_out_packet);
 
 struct qda_conn {
 	uv_poll_t poll;
-	uv_timer_t hello;		/* runs until Hello */
+	uv_timer_t timer;		/* until Hello; then to send again what the kernel had no
+					 * memory for */
 	TAILQ_ENTRY(qda_conn) link;
 	struct qda_front *front;
 	struct qda_client *client;	/* NULL once closing */
@@ -21,6 +22,7 @@ struct qda_conn {
 	uint64_t last_serial;
 	uint32_t events;		/* subscription mask */
 	uint32_t logs_dropped;
+	uint32_t fds_sent;		/* since all that was sent was known to be read */
 	int fd;
 	int pidfd;			/* -1: the kernel has none to give */
 	unsigned open_handles;		/* of uv, for freeing */
@@ -39,8 +41,13 @@ void qda_conn_doom(struct qda_conn *conn);
  * when that would pass the client's out_bytes; the packet is gone then. */
 bool qda_conn_send(struct qda_conn *conn, size_t n, int fd);
 
-/* In dispatch.c: one request. Returns 0, or a negative errno for what ends the connection. */
-int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet);
+/* May one more descriptor be sent? Those that nobody has read yet count against the daemon's user
+ * as a whole: no client may hold many of them. */
+bool qda_conn_may_send_fd(struct qda_conn *conn);
+
+/* In dispatch.c: one request, whose descriptors stay the caller's. whole: they all arrived. Returns
+ * 0, or a negative errno for what ends the connection. */
+int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet, bool whole);
 /* In dispatch.c: what core tells a client unasked. */
 extern const struct qda_client_ops qda_conn_client_ops;
 

@@ -22,6 +22,7 @@ struct request {
 	const struct qda_frame *frame;
 	const struct qda_msg_request *msg;
 	struct qda_packet *packet;
+	bool whole;	     /* all descriptors of the message arrived */
 	const uint8_t *rest; /* inline data behind the body */
 	size_t n_rest;
 };
@@ -149,7 +150,7 @@ static int handle_hello(const struct request *r, struct qda_fail *fail)
 				QDA_PROTOCOL_VERSION);
 	qda_client_set_name(conn->client, r->msg->hello.name);
 	conn->greeted = true;
-	uv_timer_stop(&conn->hello);
+	uv_timer_stop(&conn->timer);
 	reply.hello.version = QDA_PROTOCOL_VERSION;
 	reply.hello.daemon = conn->front->config.version;
 	reply.hello.epoch = conn->front->epoch;
@@ -201,9 +202,14 @@ static void answer_buffer(const struct request *r, const struct qda_buffer *buff
 static int handle_buffer_alloc(const struct request *r, struct qda_fail *fail)
 {
 	struct qda_buffer *buffer;
-	int fd, e = qda_buffer_alloc(r->conn->client, r->msg->buffer_alloc.domain,
-				     r->msg->buffer_alloc.size, &buffer, &fd, fail);
+	int fd, e;
 
+	if (!qda_conn_may_send_fd(r->conn))
+		return qda_fail(fail, EAGAIN,
+				"many descriptors of buffers wait to be read on this connection: "
+				"read the replies first");
+	e = qda_buffer_alloc(r->conn->client, r->msg->buffer_alloc.domain,
+			     r->msg->buffer_alloc.size, &buffer, &fd, fail);
 	if (e == 0)
 		answer_buffer(r, buffer, fd);
 	return e;
@@ -356,7 +362,7 @@ static int check_row(const struct row *row, const struct request *r, struct qda_
 {
 	unsigned n_fds = r->packet->n_fds;
 
-	if (n_fds > QDA_FDS_MAX)
+	if (!r->whole)
 		return qda_fail(
 			fail, EMFILE,
 			"the descriptors of this message could not be received: send at most %u, "
@@ -404,17 +410,18 @@ static int serve(struct request *r, const struct row *row)
 }
 
 /* Nothing but a Hello that succeeds keeps a connection that has not said it. */
-int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet)
+int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet, bool whole)
 {
 	struct qda_frame frame;
-	struct request r = { .conn = conn, .frame = &frame, .packet = packet };
+	struct request r = { .conn = conn, .frame = &frame, .packet = packet, .whole = whole };
 	const struct row *row;
+	bool greeted = conn->greeted;
 	int e = qda_frame_read(conn->front->rx, packet->n, &frame);
 
 	if (e == 0 && (frame.flags || frame.serial <= conn->last_serial))
 		e = -EPROTO;
 	if (e < 0)
-		goto out;
+		return e;
 	conn->last_serial = frame.serial;
 	r.rest = conn->front->rx + QDA_FRAME_SIZE + frame.body_len;
 	r.n_rest = packet->n - QDA_FRAME_SIZE - frame.body_len;
@@ -425,19 +432,12 @@ int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet)
 		qda_fail(&fail, EOPNOTSUPP, "message type %u is not known to this daemon",
 			 frame.type);
 		send_fail(conn, frame.serial, frame.type, &fail);
-		e = conn->greeted ? 0 : -EPROTO;
-	} else if (conn->greeted ? !row->after_hello : !row->before_hello) {
-		e = -EPROTO;
-	} else {
-		bool greeted = conn->greeted;
-
-		e = serve(&r, row);
-		e = greeted || e == 0 ? 0 : e;
+		return greeted ? 0 : -EPROTO;
 	}
-out:
-	if (packet->n_fds <= QDA_FDS_MAX)
-		qda_packet_close_fds(packet);
-	return e;
+	if (greeted ? !row->after_hello : !row->before_hello)
+		return -EPROTO;
+	e = serve(&r, row);
+	return greeted ? 0 : e;
 }
 
 /* --- events --- */

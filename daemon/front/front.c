@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "front/conn.h"
+#include "front/disposer.h"
 
 #define BACKLOG	     128
 #define ACCEPT_BATCH 16 /* connections a round, so that others get their turn */
@@ -28,23 +29,33 @@ static int open_reserve(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Supplementary groups as they were at connect. Somebody with very many groups is looked up by the
- * first ones. */
-static bool peer_in_group(int fd, gid_t primary, gid_t group)
+static bool among(const gid_t *groups, size_t n, gid_t group)
 {
-	gid_t groups[256];
-	socklen_t size = sizeof(groups);
-
-	if (group == (gid_t)-1)
-		return false;
-	if (primary == group)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-		return false;
-	for (size_t i = 0; i < size / sizeof(*groups); i++)
+	for (size_t i = 0; i < n; i++)
 		if (groups[i] == group)
 			return true;
 	return false;
+}
+
+/* Supplementary groups as they were at connect; of somebody with very many, from the heap. */
+static bool peer_in_group(int fd, gid_t primary, gid_t group)
+{
+	gid_t few[64], *groups = few;
+	socklen_t size = sizeof(few);
+	bool found;
+
+	if (group == (gid_t)-1 || primary == group)
+		return group != (gid_t)-1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0) {
+		if (errno != ERANGE || !(groups = malloc(size)))
+			return false;
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+			size = 0;
+	}
+	found = among(groups, size / sizeof(*groups), group);
+	if (groups != few)
+		free(groups);
+	return found;
 }
 
 /* Who connected, from the kernel. */
@@ -90,8 +101,10 @@ static void turn_away(struct qda_front *front)
 	if (front->reserve_fd >= 0) {
 		close(front->reserve_fd);
 		fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0)
+		if (fd >= 0) {
+			qda_dispose_unread(front->disposer, NULL, fd);
 			close(fd);
+		}
 		front->reserve_fd = open_reserve();
 	}
 	rest(front);
@@ -104,9 +117,11 @@ static bool accept_one(struct qda_front *front)
 	int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd;
 
 	if (fd < 0) {
+		if (errno == ECONNABORTED || errno == EINTR)
+			return true;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			turn_away(front);
-		return errno == ECONNABORTED || errno == EINTR;
+		return false;
 	}
 	if (read_peer(front, fd, &who, &pidfd) < 0) {
 		close(fd);
@@ -159,6 +174,10 @@ int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front
 	if (!front)
 		return -ENOMEM;
 	fd = listen_at(config->socket_path, config->mode);
+	if (fd >= 0 && qda_disposer_new(loop, &front->disposer) < 0) {
+		close(fd);
+		fd = -ENOMEM;
+	}
 	if (fd < 0) {
 		free(front);
 		return fd;
@@ -199,10 +218,13 @@ void qda_front_close(struct qda_front *front)
 	qda_front_stop(front);
 	while ((conn = TAILQ_FIRST(&front->conns)))
 		qda_conn_close(conn);
+	qda_disposer_stop(front->disposer);
 }
 
 struct qda_front *qda_front_free(struct qda_front *front)
 {
+	if (front)
+		qda_disposer_free(front->disposer);
 	free(front);
 	return NULL;
 }

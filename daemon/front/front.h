@@ -25,12 +25,15 @@ struct qda_front_config {
 	const char *version;		/* "qdad 0.1.0" */
 };
 
+struct qda_disposer;
+
 struct qda_front {
 	uv_poll_t listener;
 	uv_timer_t retry;		/* accept again after running out of descriptors */
 	struct qda_front_config config;
 	struct qda_core *core;
 	uv_loop_t *loop;
+	struct qda_disposer *disposer;	/* of descriptors that clients sent */
 	struct qda_conn_list conns;
 	uint64_t epoch;
 	uint64_t n_dropped;		/* connections ended for misbehaviour */

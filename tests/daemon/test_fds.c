@@ -5,7 +5,9 @@
  */
 #include "peer.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -370,6 +372,22 @@ static void a_client_that_takes_no_descriptors_still_gets_its_buffers(void **sta
 	peer_free(p);
 }
 
+/* Descriptors on their way are limited for the daemon as a whole. */
+static void descriptors_that_nobody_reads_are_few(void **state)
+{
+	struct peer *p = peer_new(*state);
+	uint64_t first = p->serial + 1;
+
+	for (unsigned i = 0; i < 65; i++)
+		peer_post(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }), NULL, 0, NULL, 0);
+	for (unsigned i = 0; i < 65; i++) {
+		peer_await(p, first + i);
+		assert_int_equal(p->reply.status.code, i < 64 ? 0 : EAGAIN);
+	}
+	peer_ok(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }));
+	peer_free(p);
+}
+
 /* --- directories of a client's own --- */
 
 static int setup_no_modules(void **state)
@@ -486,6 +504,89 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	peer_free(peers[0]);
 }
 
+/* A socket with unsent data, and an owner who wants close() to wait for it. */
+static int lingering(int *other)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct linger linger = { .l_onoff = 1, .l_linger = 600 };
+	socklen_t size = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static const char bytes[65536];
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, size), 0);
+	*other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(*other >= 0);
+	close(listener);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	return fd;
+}
+
+/* Whoever has such a thing closed by the daemon keeps nobody waiting: not with a request, not with a
+ * message before Hello, and not with one that is never read. */
+static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
+{
+	struct broker *b = *state;
+	struct peer *p = peer_new(b), *stranger, *gone;
+	int other[3], fd = lingering(&other[0]);
+
+	assert_int_equal(import(p, fd, 4096, false), EINVAL);
+	peer_free(peer_new(b));
+
+	fd = lingering(&other[1]);
+	stranger = peer_connect(b);
+	assert_true(peer_send_raw(stranger, "rubbish", 7, &fd, 1));
+	close(fd);
+	peer_expect_end(stranger);
+	peer_free(stranger);
+	peer_free(peer_new(b));
+
+	fd = lingering(&other[2]);
+	gone = peer_connect(b);
+	kill(b->pid, SIGSTOP); /* so that all of it lies there when the first is looked at */
+	assert_true(peer_send_raw(gone, "rubbish", 7, NULL, 0));
+	assert_int_equal(send(gone->fd, "", 0, 0), 0);
+	assert_true(peer_send_raw(gone, "more", 4, &fd, 1));
+	close(fd);
+	kill(b->pid, SIGCONT);
+	peer_expect_end(gone);
+	peer_free(gone);
+	peer_free(peer_new(b));
+	peer_ok(p, REQUEST(LIST_DOMAINS));
+	peer_free(p);
+	for (unsigned i = 0; i < N(other); i++)
+		close(other[i]);
+}
+
+/* Opening it again would wait until the holder of the lease lets go, or is made to. */
+static void memory_under_a_lease_stops_nobody(void **state)
+{
+	struct peer *p = peer_new(*state);
+	int fd = memory(4096, F_SEAL_SHRINK), code;
+	char path[64];
+
+	signal(SIGIO, SIG_IGN);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int leased = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(leased >= 0);
+	close(fd);
+	if (fcntl(leased, F_SETLEASE, F_WRLCK) < 0) {
+		print_message("no lease on a memfd here: %s\n", strerror(errno));
+		skip();
+	}
+	code = import(p, fcntl(leased, F_DUPFD_CLOEXEC, 0), 4096, true);
+	assert_int_equal(code, EAGAIN);
+	assert_int_equal(fcntl(leased, F_SETLEASE, F_UNLCK), 0);
+	close(leased);
+	peer_free(p);
+}
+
 /* The kernel drops what it cannot deliver: that one request is refused, and nobody is ended. */
 static void a_descriptor_that_cannot_be_received_is_refused(void **state)
 {
@@ -518,6 +619,9 @@ int main(void)
 		TEST(more_than_16_descriptors_are_refused_and_the_connection_stays),
 		TEST(descriptors_of_broken_messages_are_closed),
 		TEST(a_client_that_takes_no_descriptors_still_gets_its_buffers),
+		TEST(descriptors_that_nobody_reads_are_few),
+		TEST(a_descriptor_that_is_slow_to_close_stops_nobody),
+		TEST(memory_under_a_lease_stops_nobody),
 		TEST_WITH(modules_are_found_in_the_clients_own_directories, setup_no_modules),
 		TEST_WITH(what_is_no_directory_finds_no_module, setup_no_modules),
 		TEST_WITH(no_descriptor_for_a_newcomer_is_no_disaster, setup_few_fds),

@@ -22,6 +22,7 @@
 #include "fake_device.h"
 #include "fastrpc.h"
 #include "front/conn.h"
+#include "front/disposer.h"
 
 #define PEERS		4u
 #define SESSIONS	16u
@@ -599,6 +600,33 @@ static void begin(void)
 	TAILQ_INIT(&front.conns);
 	for (unsigned i = 0; i < PEERS; i++)
 		peers[i].fd = -1;
+}
+
+/* In place of the disposer and its thread: nothing here takes long to close. */
+void qda_dispose(struct qda_disposer *disposer, struct qda_client *client, const int *fds,
+		 unsigned n)
+{
+	while (n)
+		close(fds[--n]);
+}
+
+void qda_dispose_unread(struct qda_disposer *disposer, struct qda_client *client, int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+}
+
+int qda_disposer_new(uv_loop_t *of, struct qda_disposer **out)
+{
+	return 0;
+}
+
+void qda_disposer_stop(struct qda_disposer *disposer)
+{
+}
+
+struct qda_disposer *qda_disposer_free(struct qda_disposer *disposer)
+{
+	return NULL;
 }
 
 /* Like main's end: connections go, the device lets go, and nothing is left. */

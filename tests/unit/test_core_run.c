@@ -378,6 +378,34 @@ static void limits_in_flight_are_kept_exactly(void **state)
 	guest_free(&other);
 }
 
+static void nobody_holds_the_last_quarter_of_the_slots(void **state)
+{
+	struct guest same, other;
+	uint64_t again, theirs;
+
+	guest_come(&same, &s, g.client->principal.uid);
+	again = open_module(&same, open_session(&same), 0x80000011);
+	guest_come(&other, &s, g.client->principal.uid + 1);
+	theirs = open_module(&other, open_session(&other), 0x80000012);
+	s.domain->in_flight_max = 8;
+	for (unsigned i = 0; i < 8; i++) {
+		ask_ping(&g, module);
+		ask_ping(&same, again);
+	}
+	assert_int_equal(running(), 6);
+	for (unsigned i = 0; i < 8; i++)
+		ask_ping(&other, theirs);
+	assert_int_equal(running(), 8);
+	/* What the other gives back they do not get. */
+	guest_go(&other);
+	while (s.domain->queued || running())
+		fake_done(call_op(), 0, 0);
+	assert_int_equal(g.client->user->in_flight, 0);
+	guest_go(&same);
+	guest_free(&same);
+	guest_free(&other);
+}
+
 static void abandoned_calls_keep_their_slots(void **state)
 {
 	uint64_t call;
@@ -574,6 +602,7 @@ int main(void)
 		TEST(sessions_take_turns_one_call_each),
 		TEST(calls_of_a_session_keep_their_order),
 		TEST(limits_in_flight_are_kept_exactly),
+		TEST(nobody_holds_the_last_quarter_of_the_slots),
 		TEST(abandoned_calls_keep_their_slots),
 		TEST(deadlines_pass_in_their_order),
 		TEST(deadline_of_a_queued_call_keeps_it_from_the_dsp),
