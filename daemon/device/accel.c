@@ -88,7 +88,7 @@ static const struct qda_device_ops ops = {
 
 static void destroy(struct accel *accel)
 {
-	assert(LIST_EMPTY(&accel->memories));
+	assert(TAILQ_EMPTY(&accel->memories));
 	uv_mutex_destroy(&accel->convert);
 	free(accel->shell_path);
 	free(accel->node);
@@ -202,7 +202,9 @@ int qda_accel_new(struct uv_loop_s *loop, const struct qda_accel_config *config,
 	}
 	accel->device = (struct qda_device){ .ops = &ops, .events = events, .owner = owner };
 	accel->fd = -1;
-	LIST_INIT(&accel->memories);
+	TAILQ_INIT(&accel->memories);
+	TAILQ_INIT(&accel->dead);
+	TAILQ_INIT(&accel->burning);
 	RB_INIT(&accel->handles);
 	TAILQ_INIT(&accel->ready);
 	TAILQ_INIT(&accel->waiting);

@@ -91,7 +91,7 @@ LIST_HEAD(accel_uses, accel_use);
 /* One dma-buf. The same one imported twice is one memory: a file has one handle of it, too. */
 struct accel_memory {
 	RB_ENTRY(accel_memory) node;	/* accel->handles, while handle is not 0 */
-	LIST_ENTRY(accel_memory) link;	/* accel->memories */
+	TAILQ_ENTRY(accel_memory) link;	/* accel->memories, then ->dead, then ->burning */
 	struct accel *accel;
 	unsigned refs;			/* buffers; requests under way; the shell image */
 	uint32_t handle;		/* in the device's own file */
@@ -101,11 +101,10 @@ struct accel_memory {
 					 * under accel->convert; -1: not yet */
 	uint64_t size;
 	struct accel_uses uses;		/* one a session at most */
-	struct accel_job close;
 };
 
 RB_HEAD(accel_handles, accel_memory);
-LIST_HEAD(accel_memories, accel_memory);
+TAILQ_HEAD(accel_memories, accel_memory);
 
 struct qda_device_buffer {
 	struct accel_memory *memory;	/* ref */
@@ -286,6 +285,10 @@ struct accel {
 
 	struct accel_handles handles;
 	struct accel_memories memories;
+	struct accel_memories dead;	/* their descriptors are to be closed */
+	struct accel_memories burning;	/* a worker is about it */
+	struct accel_job closer;
+	bool closer_started;
 	uv_mutex_t convert;
 
 	struct accel_queue queue;	/* of the device's own jobs */

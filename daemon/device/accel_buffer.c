@@ -45,24 +45,43 @@ static void close_handle(int file, uint32_t handle)
 
 /* --- memory --- */
 
-static struct accel_memory *memory_of(struct accel_job *close)
+/* All that wait at one time, so that nobody can let go of memory faster than it is closed. */
+static void run_closer(struct accel_job *job)
 {
-	return (struct accel_memory *)((char *)close - offsetof(struct accel_memory, close));
+	struct accel *accel = job->queue->accel;
+	struct accel_memory *memory;
+
+	TAILQ_FOREACH(memory, &accel->burning, link) {
+		if (memory->is_memfd && memory->dma_buf >= 0)
+			close(memory->dma_buf);
+		close(memory->fd);
+	}
 }
 
-static void run_close_memory(struct accel_job *job)
-{
-	struct accel_memory *memory = memory_of(job);
+static void start_closer(struct accel *accel);
 
-	if (memory->is_memfd && memory->dma_buf >= 0)
-		close(memory->dma_buf);
-	close(memory->fd);
-}
-
-static bool on_memory_closed(struct accel_job *job)
+static bool on_closed(struct accel_job *job)
 {
-	free(memory_of(job));
+	struct accel *accel = job->queue->accel;
+	struct accel_memory *memory;
+
+	while ((memory = TAILQ_FIRST(&accel->burning))) {
+		TAILQ_REMOVE(&accel->burning, memory, link);
+		free(memory);
+	}
+	accel->closer_started = false;
+	if (!TAILQ_EMPTY(&accel->dead))
+		start_closer(accel);
 	return false;
+}
+
+static void start_closer(struct accel *accel)
+{
+	TAILQ_CONCAT(&accel->burning, &accel->dead, link);
+	accel->closer_started = true;
+	accel->closer.run = run_closer;
+	accel->closer.done = on_closed;
+	accel_job_start(&accel->queue, &accel->closer);
 }
 
 int accel_memory_new(struct accel *accel, uint32_t handle, int fd, uint64_t size,
@@ -79,10 +98,8 @@ int accel_memory_new(struct accel *accel, uint32_t handle, int fd, uint64_t size
 	memory->is_memfd = !handle;
 	memory->dma_buf = handle ? fd : -1;
 	memory->size = size;
-	memory->close.run = run_close_memory;
-	memory->close.done = on_memory_closed;
 	LIST_INIT(&memory->uses);
-	LIST_INSERT_HEAD(&accel->memories, memory, link);
+	TAILQ_INSERT_TAIL(&accel->memories, memory, link);
 	if (handle)
 		RB_INSERT(accel_handles, &accel->handles, memory);
 	*out = memory;
@@ -95,11 +112,15 @@ struct accel_memory *accel_memory_ref(struct accel_memory *memory)
 	return memory;
 }
 
+/* No job names it any more. A file that is being closed takes its handles along, and no more jobs.
+ */
 static void use_close(struct accel_use *use)
 {
 	LIST_REMOVE(use, of_memory);
-	use->memory = NULL;
-	accel_job_start(&use->session->queue, &use->close);
+	if (use->handle && use->session->state != ACCEL_ENDING)
+		accel_job_start(&use->session->queue, &use->close);
+	else
+		use->close.done(&use->close);
 }
 
 /* The handle goes at once, so that nobody finds it again; what it stands for is kept by fd. */
@@ -116,15 +137,17 @@ void accel_memory_unref(struct accel_memory *memory)
 		RB_REMOVE(accel_handles, &accel->handles, memory);
 		close_handle(accel->fd, memory->handle);
 	}
-	LIST_REMOVE(memory, link);
-	accel_job_start(&accel->queue, &memory->close);
+	TAILQ_REMOVE(&accel->memories, memory, link);
+	TAILQ_INSERT_TAIL(&accel->dead, memory, link);
+	if (!accel->closer_started)
+		start_closer(accel);
 }
 
 void accel_memories_forget(struct accel *accel)
 {
 	struct accel_memory *memory;
 
-	LIST_FOREACH(memory, &accel->memories, link)
+	TAILQ_FOREACH(memory, &accel->memories, link)
 		memory->handle = 0;
 	RB_INIT(&accel->handles);
 }
@@ -134,7 +157,7 @@ void accel_memories_enter(struct accel *accel)
 {
 	struct accel_memory *memory;
 
-	LIST_FOREACH(memory, &accel->memories, link) {
+	TAILQ_FOREACH(memory, &accel->memories, link) {
 		/* Nobody else has the dma-buf that was made of a memfd. */
 		if (memory->is_memfd)
 			continue;
@@ -375,12 +398,14 @@ int accel_buffer_import(struct qda_device *dev, int fd, uint64_t size, bool read
 		return r;
 	if (accel->link != ACCEL_LINK_UP)
 		return -ENOTCONN;
-	if (fstat(fd, &st) < 0)
-		return -EINVAL;
 	r = memory_of_fd(accel, fd, size, read_only, &memory);
 	if (r < 0)
 		return r;
-	r = (uint64_t)st.st_size < size ? -ERANGE : buffer_new(memory, size, read_only, out);
+	/* Only now: of a file that somebody serves the size may never come. */
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < size)
+		r = -ERANGE;
+	else
+		r = buffer_new(memory, size, read_only, out);
 	if (r < 0)
 		accel_memory_unref(memory);
 	return r;

@@ -371,6 +371,37 @@ static void closing_does_not_wait_for_calls(void **state)
 	dsp_answer_all(&dsp, 0);
 }
 
+/* The worker's last word about a buffer comes when the session has nothing to hear any more. */
+static void a_session_can_be_closed_while_a_worker_is_at_it(void **state)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		struct qda_device_session *session = rig_session(&rig, SESSION);
+		struct qda_device_arg arg = { .length = 1 };
+		void *view;
+
+		arg.buffer = rig_buffer(&rig, PAGE, &view);
+		assert_int_equal(call(session, fastrpc_sc(0, DSP_SILENT, 1, 0, 0, 0), &arg, 1), 0);
+		assert_int_equal(rig_map(&rig, session, arg.buffer, 5, 0, PAGE, 2), 0);
+		rig.ops->buffer_release(arg.buffer);
+		rig_end(&rig, session);
+		assert_int_equal(rig_wait(&rig, 1).err, -ECANCELED);
+		assert_int_equal(rig_wait(&rig, 2).err, -ECANCELED);
+	}
+}
+
+/* Far more than a process may have open. */
+static void memory_is_let_go_as_fast_as_it_is_made(void **state)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		struct qda_device_buffer *buffer;
+
+		assert_int_equal(rig.ops->buffer_create(rig.device, PAGE, &buffer), 0);
+		rig.ops->buffer_release(buffer);
+		if (i % 64 == 0)
+			uv_run(&rig.loop, UV_RUN_NOWAIT);
+	}
+}
+
 static void a_device_can_be_freed_with_all_under_way(void **state)
 {
 	const struct qda_device_open open = { .session_cookie = SESSION + 1 };
@@ -705,6 +736,8 @@ int main(void)
 		TEST(a_bank_that_never_comes_free_is_not_waited_for_forever),
 		TEST(a_pd_that_is_gone_takes_its_calls_along),
 		TEST(closing_does_not_wait_for_calls),
+		TEST(a_session_can_be_closed_while_a_worker_is_at_it),
+		TEST(memory_is_let_go_as_fast_as_it_is_made),
 		TEST(a_device_can_be_freed_with_all_under_way),
 		TEST(bytes_arrive_and_come_back),
 		TEST(results_and_handles_come_back),
