@@ -79,6 +79,8 @@ static int callback(struct rpmsg_device *rpdev, void *data, int len, void *priv,
 
 /* --- banks: platform devices, for that is how they get their part of the IOMMU --- */
 
+static struct rpmsg_driver rpmsg_driver;
+
 static int bank_probe(struct platform_device *pdev)
 {
 	struct channel *channel = dev_get_drvdata(pdev->dev.parent);
@@ -86,7 +88,8 @@ static int bank_probe(struct platform_device *pdev)
 	u32 stream_id;
 	int err;
 
-	if (!channel || channel->n_banks == QDA_BANKS_MAX)
+	/* Another driver's channel has banks of the same name. */
+	if (pdev->dev.parent->driver != &rpmsg_driver.drv || channel->n_banks == QDA_BANKS_MAX)
 		return -ENODEV;
 	err = of_property_read_u32(pdev->dev.of_node, "reg", &stream_id);
 	if (!err && !stream_id)
@@ -128,7 +131,7 @@ static int add_banks(struct channel *channel)
 		n += !!of_device_is_compatible(node, "qcom,fastrpc-compute-cb");
 	if (!n)
 		return -ENODEV;
-	err = of_platform_populate(parent, bank_match, NULL, &channel->rpdev->dev);
+	err = of_platform_populate(parent, NULL, NULL, &channel->rpdev->dev);
 	if (!err && channel->n_banks < min(n, QDA_BANKS_MAX))
 		err = -EPROBE_DEFER;
 	if (err)
