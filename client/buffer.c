@@ -74,11 +74,15 @@ static off_t real_size(int fd)
 /* Memory behind a descriptor, if it is there: touching what is beyond its end would kill us. */
 static int map_buffer(struct qda_buffer *b, int prot)
 {
+	int seals = fcntl(b->fd, F_GET_SEALS);
 	off_t end = real_size(b->fd);
 	void *data;
 
 	if (end < 0 || (uint64_t)end < b->size)
 		return -ERANGE;
+	/* A file that could shrink would end this program by SIGBUS. A dma-buf has no seals. */
+	if (seals >= 0 && !(seals & F_SEAL_SHRINK))
+		return -EPERM;
 	data = mmap(NULL, b->size, prot, MAP_SHARED, b->fd, 0);
 	if (data == MAP_FAILED)
 		return -errno;

@@ -65,8 +65,11 @@ static int open_dirs(const char *const *dirs, int *fds, struct qda_error *err)
 static int take_session(void *data, const struct qda_delivery *in, struct qda_error *err)
 {
 	struct qda_session *s = data;
+	uint64_t number = in->reply->session_open.session;
 
-	s->number = in->reply->session_open.session;
+	if (qda_session_find(s->client, number))
+		return TAKE_BROKEN; /* two sessions of one number */
+	s->number = number;
 	LIST_INSERT_HEAD(&s->client->sessions, s, link);
 	return 0;
 }

@@ -527,38 +527,45 @@ static int lingering(int *other)
 	return fd;
 }
 
-/* Whoever has such a thing closed by the daemon keeps nobody waiting: not with a request, not with a
- * message before Hello, and not with one that is never read. */
+/* Send something with the only copy of a lingering socket: the daemon sleeps meanwhile, so that ours is
+ * never the last one to be closed. */
+static void give_lingering(const struct broker *b, struct peer *p, const void *bytes, size_t n,
+			   int *other)
+{
+	int fd = lingering(other);
+
+	kill(b->pid, SIGSTOP);
+	assert_true(peer_send_raw(p, bytes, n, &fd, 1));
+	close(fd);
+	kill(b->pid, SIGCONT);
+}
+
+/* Whoever has such a thing closed by the daemon keeps nobody waiting: not with a message after
+ * Hello, not with one before it, and not with one that is never read. */
 static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
 {
 	struct broker *b = *state;
-	struct peer *p = peer_new(b), *stranger, *gone;
-	int other[3], fd = lingering(&other[0]);
+	struct peer *late = peer_new(b), *early = peer_connect(b), *unread = peer_connect(b);
+	int other[3];
 
-	assert_int_equal(import(p, fd, 4096, false), EINVAL);
+	give_lingering(b, late, "rubbish", 7, &other[0]);
+	peer_expect_end(late);
 	peer_free(peer_new(b));
 
-	fd = lingering(&other[1]);
-	stranger = peer_connect(b);
-	assert_true(peer_send_raw(stranger, "rubbish", 7, &fd, 1));
-	close(fd);
-	peer_expect_end(stranger);
-	peer_free(stranger);
+	give_lingering(b, early, "rubbish", 7, &other[1]);
+	peer_expect_end(early);
 	peer_free(peer_new(b));
 
-	fd = lingering(&other[2]);
-	gone = peer_connect(b);
-	kill(b->pid, SIGSTOP); /* so that all of it lies there when the first is looked at */
-	assert_true(peer_send_raw(gone, "rubbish", 7, NULL, 0));
-	assert_int_equal(send(gone->fd, "", 0, 0), 0);
-	assert_true(peer_send_raw(gone, "more", 4, &fd, 1));
-	close(fd);
-	kill(b->pid, SIGCONT);
-	peer_expect_end(gone);
-	peer_free(gone);
+	kill(b->pid, SIGSTOP);
+	assert_true(peer_send_raw(unread, "rubbish", 7, NULL, 0));
+	assert_int_equal(send(unread->fd, "", 0, 0), 0);
+	give_lingering(b, unread, "more", 4, &other[2]);
+	peer_expect_end(unread);
 	peer_free(peer_new(b));
-	peer_ok(p, REQUEST(LIST_DOMAINS));
-	peer_free(p);
+
+	peer_free(late);
+	peer_free(early);
+	peer_free(unread);
 	for (unsigned i = 0; i < N(other); i++)
 		close(other[i]);
 }

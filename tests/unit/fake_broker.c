@@ -84,7 +84,7 @@ bool fake_usual(struct fake *f)
 
 	switch (f->frame.type) {
 	case QDA_TYPE_SESSION_OPEN:
-		reply.session_open.session = 0x50;
+		reply.session_open.session = 0x50 + 0x100 * f->n_sessions++;
 		break;
 	case QDA_TYPE_MODULE_OPEN:
 		reply.module_open.handle = 0x60;
@@ -126,6 +126,7 @@ void fake_start(struct fake *f, void (*script)(struct fake *f))
 
 	f->script = script;
 	f->packet.n_fds = 0;
+	f->n_sessions = 0;
 	snprintf(f->dir, sizeof(f->dir), "/tmp/qda-fake.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);

@@ -11,6 +11,7 @@
 #include <qda/client.h>
 
 struct fake {
+	unsigned n_sessions;		/* opened so far; the first has number 0x50 */
 	void (*script)(struct fake *f); /* after Hello; returns to hang up */
 	void *data;
 	bool no_hello; /* the script answers Hello too */

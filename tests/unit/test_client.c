@@ -5,6 +5,7 @@
  * asynchronous calls and fork have test_client_async.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -482,6 +483,26 @@ static void events_between(struct fake *f)
 	}
 }
 
+static void same_session_again(struct fake *f)
+{
+	while (fake_recv(f)) {
+		f->n_sessions = 0;
+		assert_true(fake_usual(f));
+	}
+}
+
+static void a_session_number_is_not_given_twice(void **state)
+{
+	struct qda_session *session, *again;
+	struct qda_client *client;
+
+	fake_start(&fake, same_session_again);
+	client = fake_connect(&fake);
+	assert_int_equal(qda_session_open(client, NULL, &session, &e), 0);
+	assert_int_equal(qda_session_open(client, NULL, &again, &e), -ECONNRESET);
+	fake_stop(&fake, client);
+}
+
 static void events_come_between_replies(void **state)
 {
 	struct line line = { 0 };
@@ -535,15 +556,21 @@ static int try_buffer(struct give give, struct qda_client **client, struct qda_b
 	return qda_buffer_alloc(*client, NULL, 5000, buffer, &e);
 }
 
+static int sealable(void)
+{
+	return memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
 static void a_buffer_is_shared_memory(void **state)
 {
-	int fd = memfd_create("x", MFD_CLOEXEC);
+	int fd = sealable();
 	unsigned before = count_fds();
 	struct qda_client *client;
 	struct qda_buffer *buffer;
 	char bytes[6] = "";
 
 	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	assert_int_equal(try_buffer((struct give){ fd, 1, 8192 }, &client, &buffer), 0);
 	assert_int_equal(qda_buffer_size(buffer), 8192);
 	memcpy((char *)qda_buffer_data(buffer) + 8186, "shared", 6);
@@ -557,12 +584,13 @@ static void a_buffer_is_shared_memory(void **state)
 
 static void a_buffer_that_is_not_there_is_refused(void **state)
 {
-	int fd = memfd_create("x", MFD_CLOEXEC);
+	int fd = sealable(), loose = sealable();
 	unsigned before = count_fds();
 	const struct {
 		struct give give;
 		int code;
 	} cases[] = {
+		{ { loose, 1, 8192 }, -EPERM },	   /* it could shrink later */
 		{ { fd, 1, 8192 }, -ERANGE },	   /* shorter than it says */
 		{ { fd, 1, 4096 }, -ERANGE },	   /* less than was asked for */
 		{ { fd, 0, 8192 }, -ECONNRESET },  /* no descriptor */
@@ -570,13 +598,15 @@ static void a_buffer_that_is_not_there_is_refused(void **state)
 		{ { 0, 1, 0xfffff000 }, -ERANGE }, /* no memory at all */
 	};
 
+	assert_int_equal(ftruncate(loose, 8192), 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);
-	for (unsigned i = 0; i < 5; i++) {
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	for (unsigned i = 0; i < 6; i++) {
 		struct qda_client *client;
 		struct qda_buffer *buffer;
 		int r = try_buffer(cases[i].give, &client, &buffer);
 
-		if (i == 4)
+		if (i == 5)
 			assert_true(r < 0);
 		else
 			assert_int_equal(r, cases[i].code);
@@ -585,11 +615,12 @@ static void a_buffer_that_is_not_there_is_refused(void **state)
 		assert_int_equal(count_fds(), before);
 	}
 	close(fd);
+	close(loose);
 }
 
 static void arguments_stay_inside_their_buffer(void **state)
 {
-	int fd = memfd_create("x", MFD_CLOEXEC);
+	int fd = sealable();
 	static const struct {
 		size_t offset, length;
 	} bad[] = { { 0, 8193 }, { 8192, 1 }, { 8193, 0 }, { SIZE_MAX, 1 }, { 1, SIZE_MAX } };
@@ -598,6 +629,7 @@ static void arguments_stay_inside_their_buffer(void **state)
 	struct qda_module *module;
 
 	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	assert_int_equal(try_buffer((struct give){ fd, 1, 8192 }, &client, &buffer), 0);
 	module = fake_module(client);
 	for (unsigned i = 0; i < 5; i++) {
@@ -671,6 +703,7 @@ int main(void)
 		cmocka_unit_test(success_of_another_request_is_no_success),
 		cmocka_unit_test(strange_serials_and_descriptors_do_no_harm),
 		cmocka_unit_test(the_end_in_mid_call_is_an_error),
+		cmocka_unit_test(a_session_number_is_not_given_twice),
 		cmocka_unit_test(events_come_between_replies),
 		cmocka_unit_test(a_buffer_is_shared_memory),
 		cmocka_unit_test(a_buffer_that_is_not_there_is_refused),
