@@ -181,6 +181,7 @@ static void serve(struct dsp *dsp, const struct fastrpc_msg *msg)
 {
 	volatile int64_t result = (int32_t)FASTRPC_EBADPARM;
 
+	catch_faults();	/* cmocka has handlers of its own when a test begins */
 	guarded = 1;
 	if (!sigsetjmp(out_of_fault, 1))
 		result = msg->handle == FASTRPC_HANDLE_PROCESS ? process_control(dsp, msg) :

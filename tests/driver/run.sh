@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# usage: run.sh DRIVER WORK PROGRAM...
+# usage: run.sh DRIVER WORK [VM-OPTION]... -- TEST...
 #
 # Builds the modules of DRIVER (the driver folder of this tree) in WORK, where not one warning may appear, boots them on
-# a stock kernel, and runs each PROGRAM there. Exit status 77, and the reason, when there is nothing to boot.
+# a stock kernel, and runs each TEST there; VM-OPTIONs (see vm.sh) say what else is to be there. Exit status 77, and the
+# reason, when there is nothing to boot.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 driver=$1 work=$2
@@ -15,28 +16,33 @@ done
 
 # Built in a copy: kbuild writes beside its sources.
 mkdir -p "$work"
-(cd "$driver" && find . \( -name '*.[ch]' -o -name Kbuild -o -name Makefile \) ! -path './softdsp/*' | cpio -pdu --quiet "$work" 2>/dev/null ||
-	cp -Rp . "$work")
-options=W=1
+tar -C "$driver" --exclude=./softdsp --exclude='*.o' --exclude='*.cmd' -c . | tar -C "$work" -x
+checks=W=1
 if command -v sparse >/dev/null; then
-	options='W=1 C=2'
+	checks='W=1 C=2'
 fi
 # shellcheck disable=SC2086 # words are meant to split
-if ! make -s -C "$work" KDIR="$kernel/kbuild" $options >"$work/log" 2>&1 || [ -s "$work/log" ]; then
+if ! make -s -C "$work" KDIR="$kernel/kbuild" $checks >"$work/log" 2>&1 || [ -s "$work/log" ]; then
 	sed 's/^/# /' "$work/log"
-	echo "not ok - the modules build without a warning ($options)"
+	echo "not ok - the modules build without a warning ($checks)"
 	exit 1
 fi
-echo "ok - the modules build without a warning ($options)"
+echo "ok - the modules build without a warning ($checks)"
 
-programs= commands=
+options=
+while [ "$1" != -- ]; do
+	options="$options $1"
+	shift
+done
+shift
+commands=
 for program; do
-	programs="$programs -p $program"
+	options="$options -p $program"
 	commands="$commands echo '# $(basename "$program")'; $(basename "$program") 2>&1 || status=1;"
 done
 # Bank addresses that somebody forgot to give back make the module complain when it goes.
 # shellcheck disable=SC2086
-exec "$here/vm.sh" -t 400 -o "$work/kernel.log" -a 'its context bank is lost until the DSP restarts' $programs \
+exec "$here/vm.sh" -t 400 -o "$work/kernel.log" -a 'its context bank is lost until the DSP restarts' $options \
 	-f "$work/qda.ko:/modules/qda.ko" -f "$work/vdsp/qda_vdsp.ko:/modules/qda_vdsp.ko" -- \
 	"export CMOCKA_MESSAGE_OUTPUT=TAP; status=0;
 	insmod /modules/qda.ko && insmod /modules/qda_vdsp.ko banks=4 || status=1;

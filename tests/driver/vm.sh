@@ -37,7 +37,6 @@ trap 'rm -rf "$work"' EXIT
 [ -n "$log" ] || log=$work/log
 root=$work/root
 mkdir -p "$root/bin" "$root/modules" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/etc"
-cp "$(command -v busybox)" "$root/bin/busybox"
 cp "$here/init" "$root/init"
 echo "$*" >"$root/command"
 
@@ -53,7 +52,7 @@ put() {
 for pair in $files; do
 	put "${pair%%:*}" "${pair#*:}"
 done
-for program in $programs; do
+for program in "$(command -v busybox)" $programs; do
 	put "$program" "/bin/$(basename "$program")"
 	ldd "$program" 2>/dev/null | sed -n 's/.*[[:space:]]\(\/[^ ]*\) (0x.*/\1/p' | while read -r library; do
 		put "$library" "$library"
@@ -65,7 +64,7 @@ done
 cache=$(dirname "$kernel")
 exec 9>"$cache/vm.lock"
 flock 9
-timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -m 512 -nodefaults -display none \
+setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -m 512 -nodefaults -display none \
 	-no-reboot -kernel "$kernel/boot/vmlinuz" -initrd "$work/initramfs" \
 	-append "console=ttyS0 loglevel=6 panic=-1 oops=panic kfence.sample_interval=10 slab_nomerge" \
 	-serial "file:$log" -serial stdio </dev/null || echo "# the machine was switched off after $limit s"
