@@ -376,15 +376,26 @@ static void a_client_that_takes_no_descriptors_still_gets_its_buffers(void **sta
 static void descriptors_that_nobody_reads_are_few(void **state)
 {
 	struct peer *p = peer_new(*state);
+	struct peer *other = peer_new(*state);
 	uint64_t first = p->serial + 1;
 
-	for (unsigned i = 0; i < 65; i++)
+	/* One by one, so that all of them lie unread when the last one is asked for. */
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned before = broker_fds(*state);
+
 		peer_post(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }), NULL, 0, NULL, 0);
+		UNTIL (broker_fds(*state) > before)
+			;
+	}
+	peer_post(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }), NULL, 0, NULL, 0);
+	for (unsigned i = 0; i < 3; i++)
+		peer_ok(other, REQUEST(LIST_DOMAINS)); /* in the daemon's turns after that */
 	for (unsigned i = 0; i < 65; i++) {
 		peer_await(p, first + i);
 		assert_int_equal(p->reply.status.code, i < 64 ? 0 : EAGAIN);
 	}
 	peer_ok(p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 4096 }));
+	peer_free(other);
 	peer_free(p);
 }
 

@@ -753,7 +753,7 @@ int main(void)
 	};
 
 	if (access("/dev/qda-vdsp0", R_OK | W_OK) < 0) {
-		fputs("no /dev/qda-vdsp0: qda.ko and qda_vdsp.ko are needed\n", stderr);
+		puts("no /dev/qda-vdsp0: qda.ko and qda_vdsp.ko are needed");
 		return 77;
 	}
 	alarm(300);

@@ -24,6 +24,13 @@ static int attempt(struct session *s, uint32_t handle, uint32_t what)
 	return err;
 }
 
+/* The last thing that a skipped case says is its reason. */
+#define skip_since(why)                          \
+	do {                                     \
+		print_message("# %s\n", why);    \
+		skip();                          \
+	} while (0)
+
 static void a_skel_cannot_get_out(void **state)
 {
 	static const uint32_t refused[] = {
@@ -36,7 +43,7 @@ static void a_skel_cannot_get_out(void **state)
 	uint32_t handle;
 
 	if (!(host.hello.confined & SOFTDSP_CONFINED_SECCOMP))
-		skip();
+		skip_since("this system has no seccomp: system calls are not filtered");
 	handle = open_probe(&s, 1, 1);
 	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		assert_int_equal(attempt(&s, handle, refused[i]), EPERM);
@@ -50,7 +57,7 @@ static void a_skel_reads_libraries_only(void **state)
 	uint32_t handle;
 
 	if (!(host.hello.confined & SOFTDSP_CONFINED_LANDLOCK))
-		skip();
+		skip_since("this kernel has no Landlock: files are not held back");
 	handle = open_probe(&s, 1, 1);
 	assert_int_equal(attempt(&s, handle, PROBE_OPEN_READ), EACCES);
 	assert_int_equal(attempt(&s, handle, PROBE_OPEN_LIBRARY), 0);
@@ -63,7 +70,7 @@ static void a_skels_memory_has_a_limit(void **state)
 	uint32_t handle;
 
 	if (!(host.hello.confined & SOFTDSP_CONFINED_MEMORY))
-		skip();
+		skip_since("a sanitizer needs memory without limit");
 	handle = open_probe(&s, 1, 1);
 	assert_int_equal(attempt(&s, handle, PROBE_MAP_MUCH), ENOMEM);
 	assert_int_equal(attempt(&s, handle, PROBE_MAP_LITTLE), 0);
