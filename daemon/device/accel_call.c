@@ -24,7 +24,7 @@ struct request {
 		struct drm_qda_map map;
 		struct drm_qda_unmap unmap;
 	};
-	uint32_t n;			/* of both arrays: arguments of a call, the buffer of a map */
+	uint32_t n;			/* of both arrays: arguments of a call, buffer of a map */
 	struct accel_use **uses;	/* NULL: no buffer */
 	struct drm_qda_arg args[];
 };
