@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whoever uses this DSP at the moment, as the supervisor sees it: calls for process control come in,
- * answers go out. There are two forms: a program at the other end of a socket (wire.h), and the
- * kernel behind /dev/qda-vdspN. Loop thread only.
+ * Whoever uses this DSP at the moment, as the supervisor sees it: calls for process control come
+ * in, answers go out. There are two forms: a program at the other end of a socket (wire.h), and
+ * the kernel behind /dev/qda-vdspN. Loop thread only.
  */
 #pragma once
 

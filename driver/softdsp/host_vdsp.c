@@ -5,6 +5,7 @@
  * them, so that a PD that dies lets go of its bank by itself.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,6 +23,7 @@
  * began. Then PDs get their turn. */
 #define RECORDS_A_ROUND 512
 #define LEVEL_FATAL	4
+#define BUSY_MS		50
 
 /* Taken whole and at once; it is the kernel's to make something of it. */
 static void respond(struct host *host, uint64_t ctx, uint32_t retval)
@@ -77,14 +79,27 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* --- PDs --- */
 
+/* The last PD of a bank is reaped before the bank is given away. Its file can outlive it for a
+ * moment: while somebody looks at it in /proc, its address space stays. */
+static int open_pd(struct host *host, uint32_t bank, int32_t client)
+{
+	struct qda_vdsp_pd_open open = { .client = client, .bank = bank };
+	int fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
+
+	for (int i = 0; fd < 0 && errno == EBUSY && i < BUSY_MS; i++) {
+		poll(NULL, 0, 1);
+		fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
 static int pd_channel(struct host *host, uint32_t bank, int32_t client, int *pd_end,
 		      int *host_end)
 {
-	struct qda_vdsp_pd_open open = { .client = client, .bank = bank };
-	const int fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
+	const int fd = open_pd(host, bank, client);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	*pd_end = fd;
 	*host_end = -1;
 	return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Process control: see process.h. The payload is copied out of the host's memory in one piece and
- * read there; answers are written back by address.
+ * Process control: see process.h. The payload is copied out of shared memory in one piece and read
+ * there; answers are written back by address.
  */
 #include <errno.h>
 #include <string.h>
@@ -25,13 +25,18 @@ struct request {
 	_Alignas(16) uint8_t payload[FASTRPC_CTL_PAYLOAD];
 };
 
+static bool has_bank(struct request *r)
+{
+	r->stream = r->msg->addr >> 32;
+	return r->stream && r->stream <= r->dsp->config->n_banks;
+}
+
 /* 0, or a code. */
 static uint32_t read_payload(struct request *r)
 {
 	const struct fastrpc_msg *msg = r->msg;
 
-	r->stream = msg->addr >> 32;
-	if (!r->stream || r->stream > r->dsp->config->n_banks || msg->size > sizeof(r->payload))
+	if (!has_bank(r) || msg->size > sizeof(r->payload))
 		return FASTRPC_EBADPARM;
 	if (bank_read(&r->dsp->banks[r->stream], (uint32_t)msg->addr, r->payload, msg->size) < 0)
 		return FASTRPC_EBADPARM;
@@ -72,10 +77,15 @@ static uint32_t do_create(struct request *r)
 	return code;
 }
 
+/* Behind a driver, the payload lies in the PD's own bank. A PD that could change what is said there
+ * would never end, or have another one ended: so the message alone says which one is meant. */
 static uint32_t do_release(struct request *r)
 {
-	struct pd *pd = pd_find(r->dsp, r->ctl.client_id);
+	struct pd *pd;
 
+	if (!has_bank(r))
+		return FASTRPC_EBADPARM;
+	pd = r->dsp->pds[r->stream];
 	if (!pd)
 		return FASTRPC_EBADSTATE;
 	pd_release(pd, r->msg->ctx);
@@ -109,8 +119,6 @@ static uint32_t dispatch(struct request *r)
 	case FASTRPC_PROCESS_CREATE:
 	case FASTRPC_PROCESS_CREATE_ATTR:
 		return do_create(r);
-	case FASTRPC_PROCESS_RELEASE:
-		return do_release(r);
 	case FASTRPC_PROCESS_MEM_MAP:
 		return do_order(r, (struct pd_order){ PD_ORDER_MAP_KEY, c->key, c->mem_addr,
 						      c->mem_len });
@@ -126,9 +134,12 @@ static uint32_t dispatch(struct request *r)
 
 static uint32_t do_control(struct request *r)
 {
-	uint32_t code = read_payload(r);
+	uint32_t code;
 	int err;
 
+	if (fastrpc_sc_method(r->msg->sc) == FASTRPC_PROCESS_RELEASE)
+		return do_release(r);
+	code = read_payload(r);
 	if (code)
 		return code;
 	err = fastrpc_ctl_read(r->msg, r->payload, r->msg->size, &r->ctl, r->name, &r->rsp);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * The software DSP under the driver: see firmware.h. Runs in the test machine, where programs are in
- * /bin and skels in /skels.
+ * The software DSP under the driver: see firmware.h. Runs in the test machine, where programs are
+ * in /bin and skels in /skels.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -506,6 +506,20 @@ static void a_pd_sees_its_bank_only_and_opens_no_other(void **state)
 	close(fd);
 }
 
+/* Where the driver's message that ends the session is kept ready. */
+static void a_pd_cannot_change_what_is_said_about_it(void **state)
+{
+	const int fd = firmware_session(), other = firmware_session();
+	const uint32_t handle = firmware_open_probe(fd), in_other = firmware_open_probe(other);
+
+	assert_int_equal(probe(fd, handle, PROBE_OVERWRITE, 0, NULL), 0);
+	close(fd);
+	wait_banks_free(other, banks(other) - 1);
+	assert_inverts(other, in_other);
+	close(other);
+	assert_all_banks_free();
+}
+
 /* --- what it says --- */
 
 static void say(int fd, uint32_t handle, const char *text)
@@ -572,6 +586,7 @@ int main(void)
 		cmocka_unit_test(a_killed_caller_leaves_nothing),
 		cmocka_unit_test(a_pd_answers_for_itself_only),
 		cmocka_unit_test(a_pd_sees_its_bank_only_and_opens_no_other),
+		cmocka_unit_test(a_pd_cannot_change_what_is_said_about_it),
 		cmocka_unit_test(lines_are_told_and_cannot_forge_others),
 		cmocka_unit_test(a_flood_is_counted_and_harms_nobody),
 		cmocka_unit_test(sessions_come_and_go_side_by_side),

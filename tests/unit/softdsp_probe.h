@@ -21,6 +21,7 @@ enum probe_method {
 	PROBE_CLOCKS = 13,	/* out u64[3]: us, qtimer, cycles */
 	PROBE_FLOOD = 14,	/* in u32: so many log lines */
 	PROBE_SPIN = 15,	/* never returns */
+	PROBE_OVERWRITE = 16,	/* in bytes: overwrites the page before the one they are in */
 	PROBE_DIE_ESCAPED = 40, /* in u32 40; in u32 as DIE */
 };
 

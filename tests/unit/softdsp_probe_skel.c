@@ -266,6 +266,9 @@ static int run(remote_handle64 h, uint32_t method, uint32_t sc, remote_arg *pra)
 	case PROBE_SPIN:
 		for (;;)
 			spun++;
+	case PROBE_OVERWRITE:
+		memset((void *)(((uintptr_t)pra[0].buf.pv & ~4095ul) - 4096), 0xff, 4096);
+		return 0;
 	case PROBE_CLOCKS:
 		return clocks(pra[0].buf.pv);
 	}

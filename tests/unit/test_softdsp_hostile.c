@@ -158,7 +158,7 @@ static void only_sealed_memory_is_mapped(void **state)
 	uint32_t in_other = open_probe(&other, 2, 2);
 
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_RELEASE,
+		const struct fastrpc_ctl ctl = { .method = FASTRPC_PROCESS_MEM_UNMAP,
 						 .client_id = 9 };
 		struct fastrpc_place place;
 		struct fastrpc_msg msg;

@@ -133,7 +133,7 @@ static void one_session_a_bank_and_a_client(void **state)
 	session_open(&s, &host, 1, 1);
 	assert_int_equal(host_create(&host, 1, 2), FASTRPC_EBADSTATE);
 	assert_int_equal(host_create(&host, 2, 1), FASTRPC_EBADSTATE);
-	assert_int_equal(host_release(&host, 1, 9), FASTRPC_EBADSTATE);
+	assert_int_equal(host_release(&host, 2, 1), FASTRPC_EBADSTATE);
 	session_close(&s);
 	assert_int_equal(host_release(&host, 1, 1), FASTRPC_EBADSTATE);
 }
