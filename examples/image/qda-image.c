@@ -57,6 +57,22 @@ static const char *channel_words(uint32_t channels)
 	return words[channels - 1];
 }
 
+/* libpng calls a file that is shorter than its mark unreadable. */
+static int check_mark(const char *path)
+{
+	unsigned char mark[8] = { 0 };
+	FILE *file = fopen(path, "rb");
+	size_t n;
+
+	if (!file)
+		return fail(path, strerror(errno));
+	n = fread(mark, 1, sizeof(mark), file);
+	fclose(file);
+	if (n < sizeof(mark) || png_sig_cmp(mark, 0, sizeof(mark)))
+		return fail(path, "is no PNG file: it does not begin like one");
+	return 0;
+}
+
 /* Read the header, choose the form that pixels take in memory: 8 bit, no palette, as many
  * channels as there are. */
 static int picture_open(struct job *job)
@@ -65,6 +81,8 @@ static int picture_open(struct job *job)
 	struct qda_image_in *in = &job->in;
 	uint64_t bytes;
 
+	if (check_mark(job->file) < 0)
+		return -1;
 	png->version = PNG_IMAGE_VERSION;
 	if (!png_image_begin_read_from_file(png, job->file))
 		return fail(job->file, png->message);

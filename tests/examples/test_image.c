@@ -317,7 +317,7 @@ static void text_is_no_picture(void **state)
 static void empty_file_is_no_picture(void **state)
 {
 	store("empty.png", "", 0);
-	assert_refused(*state, "empty.png", "empty.png: ");
+	assert_refused(*state, "empty.png", "empty.png: is no PNG file");
 }
 
 static void cut_file_is_refused(void **state)
