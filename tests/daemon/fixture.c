@@ -58,13 +58,20 @@ void fill_pattern(void *to, size_t n, uint32_t seed)
 
 /* --- start --- */
 
+bool broker_has_own_dsp(void)
+{
+	return !getenv("QDAD_TEST_ACCEL");
+}
+
 static void write_config(const struct broker *b, const char *text)
 {
-	int fd = open(b->conf, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	FILE *file = fopen(b->conf, "wxe");
 
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	if (!broker_has_own_dsp())
+		assert_true(fputs("\n[domain cdsp]\ndevice=accel\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
 }
 
 static void leave_socket(const struct broker *b)
@@ -97,8 +104,9 @@ static void exec_broker(const struct broker *b, const struct broker_options *o, 
 	};
 	unsigned n = 7;
 
-	if (!o->system) {
+	if (!o->system)
 		argv[n++] = "--user";
+	if (!o->system && broker_has_own_dsp()) {
 		argv[n++] = "--modules";
 		argv[n++] = o->modules ? o->modules : SKELS;
 	}

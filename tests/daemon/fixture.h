@@ -58,6 +58,11 @@ int broker_setup(void **state);
 int broker_setup_with(void **state, const struct broker_options *options);
 int broker_teardown(void **state);
 
+/* False when whoever runs the tests has set QDAD_TEST_ACCEL: the domain is then a DSP behind the
+ * driver, which is there already, with the skels of the tests; its processes are none of the
+ * broker's. */
+bool broker_has_own_dsp(void);
+
 /* Its open descriptors, CPU time used, and processes below it whose name begins so. */
 unsigned broker_fds(const struct broker *b);
 uint64_t broker_cpu_ms(const struct broker *b);

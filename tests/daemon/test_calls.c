@@ -64,7 +64,7 @@ static void a_slow_call_holds_up_no_other(void **state)
 	uint64_t null = peer_module(p, session, QDA_NULL_URI), slow;
 
 	slow = post_number(p, bad, QDA_BAD_HANG, 400, 0);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 10; i++)
 		invocation_run(p, invocation_new(null, QDA_NULL_NOTHING));
 	assert_int_equal(peer_await(p, slow)->invoke.dsp_result, 0);
 	peer_free(p);
@@ -129,7 +129,8 @@ static void many_sessions_of_one_client_each_have_their_own(void **state)
 		modules[i] = library_module(library_session(c), QDA_ARGS_URI);
 		workers[i] = (struct worker){ .module = modules[i], .seed = i, .rounds = 50 };
 	}
-	assert_int_equal(broker_processes(*state, "qda-softdsp-pd"), 12);
+	if (broker_has_own_dsp())
+		assert_int_equal(broker_processes(*state, "qda-softdsp-pd"), 12);
 	run_workers(workers, 12);
 	for (unsigned i = 0; i < 12; i++) {
 		struct qda_module *counter = NULL;
@@ -522,7 +523,7 @@ static void a_module_may_be_closed_while_it_is_called(void **state)
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), running;
 
-	running = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	running = post_number(p, handle, QDA_NULL_HOLD, 2000 * MS, 0);
 	peer_ok(p, REQUEST(MODULE_CLOSE, .module_close = { handle }));
 	invocation_refused(p, invocation_new(handle, QDA_NULL_NOTHING), ENOENT);
 	assert_int_equal(peer_await(p, running)->status.code, 0);

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# usage: accel.sh BUILD PICTURE [TEST...]
+#
+# qdad on a DSP behind the driver: in a machine of its own (see ../driver/run.sh) with the modules, the software DSP as
+# firmware, the daemon and its programs, all from the folder BUILD. What qda-image makes of PICTURE there must be, byte
+# for byte, what it makes here, where qdad has the soft device. Then each TEST, a program of BUILD/tests, runs there.
+# Exit status 77, and the reason, when there is nothing to boot.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$1" && pwd) picture=$(realpath "$2")
+shift 2
+
+room=$(mktemp -d)
+qdad=
+cleanup() {
+	[ -z "$qdad" ] || kill "$qdad"
+	rm -rf "$room"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+# The reference, and the names of what it consists of.
+mkfifo "$room/ready"
+"$build/daemon/qdad" --user --config /dev/null --socket "$room/sock" --modules "$build/tests/skels" --ready-fd 3 \
+	3>"$room/ready" 2>"$room/log" &
+qdad=$!
+read -r ready <"$room/ready" && [ "$ready" = ready ] || { cat "$room/log" >&2; exit 1; }
+mkdir "$room/soft"
+QDAD_SOCKET=$room/sock "$build/examples/image/qda-image" -o "$room/soft" "$picture" >/dev/null
+kill "$qdad"
+wait "$qdad"
+qdad=
+
+# Programs too early for the random numbers of so young a machine make the kernel tell when it has them.
+options="-a random:.crng.init.done -f $picture:/picture/${picture##*/}"
+add() {
+	options="$options $*"
+}
+for file in "$room"/soft/*; do
+	add -f "$file:/soft/${file##*/}"
+done
+for skel in "$build"/tests/skels/*.so; do
+	add -f "$skel:/skels/${skel##*/}"
+done
+# Tests name programs by where they were built; -p brings the libraries, but for our own.
+add -f "$build/client/libqdaclient.so.0:/lib/libqdaclient.so.0"
+for program in driver/softdsp/qda-softdsp driver/softdsp/qda-softdsp-pd daemon/qdad client/qdactl \
+	examples/image/qda-image; do
+	add -p "$build/$program" -f "$build/$program:$build/$program"
+done
+for test; do
+	add -p "$build/tests/$test" -f "$build/tests/$test:/tests/${test##*/}"
+done
+# shellcheck disable=SC2086 # words are meant to split
+"$here/../driver/run.sh" "$here/../../driver" "$build/tests/driver/modules" $options -- "$here/inside.sh"

@@ -1,0 +1,55 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: BSD-3-Clause
+# In the machine that accel.sh boots: the software DSP becomes the firmware, qdad serves it, programs use it.
+set -u
+failed=0 cases=0
+
+say() { # STATUS WHAT
+	cases=$((cases + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $cases - $2"
+	else
+		echo "not ok $cases - $2"
+		failed=1
+	fi
+}
+
+# More sessions at one time than the driver's own tests want.
+rmmod qda_vdsp && insmod /modules/qda_vdsp.ko banks=16 || exit 1
+qda-softdsp --vdsp /dev/qda-vdsp0 --modules /skels &
+dsp=$!
+until [ -e /dev/accel/accel0 ]; do
+	kill -0 $dsp || exit 1
+	usleep 10000
+done
+
+printf '[domain cdsp]\ndevice=accel\n' >/tmp/conf
+export QDAD_SOCKET=/tmp/qdad.sock
+mkfifo /tmp/ready
+qdad --user --config /tmp/conf --socket $QDAD_SOCKET --ready-fd 3 3>/tmp/ready &
+qdad=$!
+read -r ready </tmp/ready
+qda-image -o /tmp/out /picture/*
+say $? "qda-image has its picture from /dev/accel/accel0"
+qdactl status
+for file in /soft/*; do
+	cmp "$file" "/tmp/out/${file##*/}"
+	say $? "${file##*/}: the same bytes as on the soft device"
+done
+kill $qdad
+wait $qdad
+say $? "qdad ends when it is told"
+
+# Brokers of tests find the domain on the driver.
+export QDAD_TEST_ACCEL=yes
+for test in /tests/*; do
+	[ -e "$test" ] || break
+	echo "# ${test##*/}"
+	"$test" || failed=1
+done
+
+kill $dsp
+wait $dsp
+say $? "the software DSP ends when it is told"
+echo "1..$cases"
+exit $failed
