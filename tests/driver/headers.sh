@@ -7,15 +7,16 @@
 set -u
 include=$1
 set -- -isystem "$2" -isystem "/usr/include/$(cc -print-multiarch)"
-status=0
+status=0 n=0
 
 try() {
+	n=$((n + 1))
 	what=$1 header=$2
 	shift 2
 	if echo "#include \"$header\"" | "$@" -I "$include" -Wall -Wextra -Wpadded -Werror -fsyntax-only -; then
-		echo "ok - $header, $what"
+		echo "ok $n - $header, $what"
 	else
-		echo "not ok - $header, $what"
+		echo "not ok $n - $header, $what"
 		status=1
 	fi
 }
@@ -28,8 +29,9 @@ for header in qda_accel.h qda_vdsp.h; do
 		try "C++" $header c++ -x c++ -std=c++11 -pedantic "$@"
 		try "C++, 32 bit" $header c++ -x c++ -std=c++11 -m32 "$@"
 	else
-		echo "ok - $header, C++ # SKIP no C++ compiler here"
-		echo "ok - $header, C++, 32 bit # SKIP no C++ compiler here"
+		echo "ok $((n + 1)) - $header, C++ # SKIP no C++ compiler here"
+		echo "ok $((n + 2)) - $header, C++, 32 bit # SKIP no C++ compiler here"
+		n=$((n + 2))
 	fi
 done
 exit $status
