@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-3-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * The contract between the qda driver and user space: calls to a Qualcomm DSP (or a virtual one)
  * over FastRPC, through a DRM accel device. This file is meant to be enough to write a caller from;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR BSD-3-Clause */
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * /dev/qda-vdspN: the firmware's side of a virtual DSP. A program that opens it is the DSP: while
  * it holds the file, a DSP is plugged in and qda.ko offers it to everybody as /dev/accel/accelN;
