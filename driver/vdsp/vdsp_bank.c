@@ -337,6 +337,11 @@ struct vdsp_bank *vdsp_bank_create(struct device *parent, const char *node, u32 
 	bank->dev.release = bank_release;
 	bank->dev.dma_parms = &bank->dma_parms;
 	bank->dev.dma_mask = &bank->dma_mask;
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	bank->dev.dma_coherent = true; /* viewers look through the caches of CPUs */
+#endif
 	set_dma_ops(&bank->dev, &bank_dma_ops);
 	dma_set_max_seg_size(&bank->dev, UINT_MAX);
 	ret = dma_set_mask_and_coherent(&bank->dev, DMA_BIT_MASK(32));

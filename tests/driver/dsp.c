@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,12 +55,6 @@ int touch(const volatile uint8_t *byte)
 		value = *byte;
 	guarded = 0;
 	return value;
-}
-
-void wait_gone(const volatile uint8_t *byte)
-{
-	while (touch(byte) >= 0)
-		usleep(500);
 }
 
 static void respond(struct dsp *dsp, uint64_t ctx, int32_t result)
@@ -266,6 +261,19 @@ static struct timespec in_20_s(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	t.tv_sec += 20;
 	return t;
+}
+
+void wait_gone(const volatile uint8_t *byte)
+{
+	const struct timespec until = in_20_s();
+	struct timespec now;
+
+	while (touch(byte) >= 0) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec >= until.tv_sec)
+			fail_msg("memory is not taken back");
+		sched_yield();
+	}
 }
 
 static unsigned find_held(struct dsp *dsp, uint64_t ctx)

@@ -133,7 +133,7 @@ static void inline_arguments_are_refused(void **state)
 	assert_true(event_none(file));
 }
 
-/* Everything a file may have under way, its events not read: one more is refused, one read frees. */
+/* All that a file may have under way, events not read: one more is refused, one read frees. */
 static void a_file_has_a_limit(void **state)
 {
 	const unsigned most = (unsigned)ask(file, DRM_QDA_QUERY_FILE_CALLS);
@@ -155,7 +155,7 @@ static void a_file_has_a_limit(void **state)
 	assert_true(event_none(file));
 }
 
-/* All the DSP takes, from three files, in any order of answers: each event once, at its own file. */
+/* All the DSP takes, from three files, answered backwards: each event once, at its own file. */
 static void a_dsp_has_a_limit(void **state)
 {
 	const int files[] = { file, session_open(), session_open() };

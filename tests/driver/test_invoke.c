@@ -430,7 +430,7 @@ static void a_payload_tells_nothing_else(void **state)
 	close(other);
 }
 
-/* The DSP rewrites all descriptors of a call under way: the caller gets its bytes, nobody else's. */
+/* The DSP rewrites all descriptors of a call under way: the caller gets its bytes, no others. */
 static void descriptors_are_not_read_back(void **state)
 {
 	struct {

@@ -30,6 +30,7 @@ static struct dsp dsp;
 static pthread_t janitor;
 static atomic_bool over;
 static atomic_int rounds;
+static atomic_int reached;	/* random commands that did something */
 static atomic_int shared_fd;
 
 /* Answers what is held, a little later. */
@@ -388,8 +389,12 @@ static void *random_main(void *arg)
 	int fd = quiet_session();
 
 	for (int i = 1; atomic_fetch_sub(&rounds, 1) > 0; i++) {
-		if (!documented(random_command(fd, &seed)))
+		const int ret = random_command(fd, &seed);
+
+		if (!documented(ret))
 			return arg;
+		if (ret == 0 || ret == -EREMOTEIO)
+			atomic_fetch_add(&reached, 1);
 		while (read(fd, events, sizeof(events)) > 0)
 			;
 		if (i % 2000 == 0) {
@@ -403,10 +408,13 @@ static void *random_main(void *arg)
 
 static void random_commands(void **state)
 {
-	const char *times = getenv("QDA_RANDOM_COMMANDS"), *seed = getenv("QDA_RANDOM_SEED");
+	const char *wanted = getenv("QDA_RANDOM_COMMANDS"), *seed = getenv("QDA_RANDOM_SEED");
+	const int times = wanted ? atoi(wanted) : 100000;
 
 	atomic_store(&shared_fd, seed ? atoi(seed) : 1);
-	run(2, random_main, times ? atoi(times) : 50000);
+	run(2, random_main, times);
+	print_message("# %d of %d reached something\n", atomic_load(&reached), times);
+	assert_true(atomic_load(&reached) > times / 10);	/* else the dice are loaded */
 	all_is_well();
 }
 

@@ -64,15 +64,15 @@ done
 cache=$(dirname "$kernel")
 exec 9>"$cache/vm.lock"
 flock 9
-setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -m 512 -nodefaults -display none \
-	-no-reboot -kernel "$kernel/boot/vmlinuz" -initrd "$work/initramfs" \
+setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -smp 2 -m 512 \
+	-nodefaults -display none -no-reboot -kernel "$kernel/boot/vmlinuz" -initrd "$work/initramfs" \
 	-append "console=ttyS0 loglevel=6 panic=-1 oops=panic kfence.sample_interval=10 slab_nomerge" \
 	-serial "file:$log" -serial stdio </dev/null || echo "# the machine was switched off after $limit s"
 flock -u 9
 
 # What else the kernel said between the two marks of init is nobody's wish.
 said=$(tr -d '\r' <"$log" | sed -n '/vm: begin/,/vm: end/p' | grep -Ev "vm: begin|vm: end|$allowed" || :)
-early=$(tr -d '\r' <"$log" | sed '/vm: begin/,$d' | grep 'BUG\|WARNING\|KFENCE: \|Call Trace\|Oops' | grep -v 'kfence: init' || :)
+early=$(tr -d '\r' <"$log" | sed '/vm: begin/,$d' | grep 'BUG\|WARNING\|Call Trace\|Oops' || :)
 status=$(tr -d '\r' <"$log" | sed -n 's/.*vm: end \([0-9]*\)$/\1/p')
 if [ -n "$said$early" ]; then
 	printf '%s\n' "$early" "$said" | sed '/^$/d; s/^/# /'
