@@ -4,6 +4,7 @@
  * its signals and the deadline timer, drain at the end. Nothing here is on the path of a request.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -391,6 +392,7 @@ static int parse_fd(const char *text)
 		say("--ready-fd %s: a descriptor number is wanted", text);
 		exit(2);
 	}
+	fcntl(n, F_SETFD, FD_CLOEXEC); /* the software DSP must not keep it open */
 	return n;
 }
 

@@ -133,7 +133,8 @@ static void await_ready(const struct broker *b, int fd)
 	char got[8] = "";
 	size_t n = 0;
 
-	while (n < 6) {
+	/* To its end: from then on the descriptors of qdad can be counted. */
+	while (n < sizeof(got) - 1) {
 		struct pollfd p = { fd, POLLIN, 0 };
 		ssize_t more;
 
