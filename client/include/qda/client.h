@@ -141,8 +141,9 @@ int qda_buffer_alloc(struct qda_client *client, const char *domain, size_t size,
 enum qda_buffer_flags { QDA_BUFFER_READ_ONLY = 1 /**< the DSP may only read it */ };
 
 /** The same for memory that exists: a memfd with F_SEAL_SHRINK (or, on a board, a dma-buf). fd
- *  stays the caller's. size 0: all of it. It is mapped here too when its access mode allows it,
- *  else qda_buffer_data() is NULL. */
+ *  stays the caller's. size 0: all of it, for a memfd whose size is a multiple of 4096; other sizes
+ *  are rounded up to pages, which must be there (-ERANGE). It is mapped here too when its access
+ *  mode allows it, else qda_buffer_data() is NULL. */
 int qda_buffer_import(struct qda_client *client, const char *domain, int fd, size_t size,
 		      unsigned flags, struct qda_buffer **out, struct qda_error *err);
 
