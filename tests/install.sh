@@ -4,6 +4,7 @@
 #
 # Sees to it that what tests/packages lists is there. Installs what is missing with apt-get, through sudo when it is not
 # run by root; with nothing missing it needs neither. --no-install: only says what is missing, and fails.
+# What the virtual machine of the tests needs is installed for "check" too where that can be done; it is never a failure.
 set -eu
 here=$(dirname "$0")
 install=yes
@@ -18,28 +19,41 @@ have() {
 	esac >/dev/null 2>&1
 }
 
-missing=$(grep -v '^#' "$here/packages" | while read -r kind what package for; do
-	[ "$for" = build ] || [ "$for" = "$purpose" ] || continue
-	have "$kind" "$what" || echo "$package"
-done | sort -u | tr '\n' ' ')
-[ -n "$missing" ] || exit 0
+missing_for() {
+	grep -v '^#' "$here/packages" | while read -r kind what package for; do
+		case " $* " in *" $for "*) have "$kind" "$what" || echo "$package" ;; esac
+	done | sort -u | tr '\n' ' '
+}
 
-if [ $install = no ] || ! command -v apt-get >/dev/null; then
-	echo "missing, by the names of Debian 12: $missing" >&2
-	exit 1
-fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
 sudo=
 if [ "$(id -u)" != 0 ]; then
 	sudo=sudo
 	[ -t 0 ] || sudo="sudo -n" # nobody is there to type a password
 fi
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-echo "installing: $missing"
-export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # words are meant to split
-if ! { $sudo apt-get update -q && $sudo apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
-	cat "$log" >&2
-	echo "could not install: $missing" >&2
-	exit 1
+get() { # PACKAGE...
+	echo "installing: $*"
+	{ $sudo apt-get update -q && $sudo apt-get install -y -q --no-install-recommends $*; } >"$log" 2>&1 </dev/null
+}
+
+missing=$(missing_for build "$purpose")
+if [ -n "$missing" ]; then
+	if [ $install = no ] || ! command -v apt-get >/dev/null; then
+		echo "missing, by the names of Debian 12: $missing" >&2
+		exit 1
+	fi
+	if ! get "$missing"; then
+		cat "$log" >&2
+		echo "could not install: $missing" >&2
+		exit 1
+	fi
+fi
+
+[ "$purpose" = check ] && [ "$(uname -m)" = x86_64 ] || exit 0
+missing=$(missing_for vm)
+if [ -n "$missing" ] && { [ $install = no ] || ! get "$missing"; }; then
+	echo "tests in a virtual machine are skipped, for want of: $missing"
 fi
