@@ -392,7 +392,7 @@ static int place_inline(struct qda_call *call, const struct qda_call_request *re
 static int accept_call(struct qda_call *call, const struct qda_call_request *request,
 		       struct qda_fail *fail)
 {
-	uint64_t out_bytes = 0, timeout_ns;
+	uint64_t out_bytes = 0;
 	int r = convert_args(call, request, fail);
 
 	if (r < 0)
@@ -407,11 +407,18 @@ static int accept_call(struct qda_call *call, const struct qda_call_request *req
 	if (r < 0)
 		return r;
 	call->accepted_ns = qda_core_now(call->client->core);
-	call->has_deadline =
-		request->timeout_us &&
-		!__builtin_mul_overflow(request->timeout_us, 1000, &timeout_ns) &&
-		!__builtin_add_overflow(call->accepted_ns, timeout_ns, &call->deadline_ns);
 	return place_inline(call, request, fail);
+}
+
+/* One so far away that it cannot be expressed is none. */
+static void arm_deadline(struct qda_call *call, uint64_t timeout_us)
+{
+	uint64_t ns;
+
+	if (timeout_us && !__builtin_mul_overflow(timeout_us, 1000, &ns) &&
+	    !__builtin_add_overflow(call->accepted_ns, ns, &ns))
+		qda_deadline_arm(&call->client->core->deadlines, &call->deadline, ns,
+				 qda_call_expire);
 }
 
 static void link_call(struct qda_call *call)
@@ -420,8 +427,6 @@ static void link_call(struct qda_call *call)
 
 	TAILQ_INSERT_TAIL(&call->client->calls, call, link);
 	TAILQ_INSERT_TAIL(&session->queue, call, queue_link);
-	if (call->has_deadline)
-		RB_INSERT(qda_deadlines, &call->client->core->deadlines, call);
 	call->client->calls_now++;
 	session->domain->queued++;
 }
@@ -440,6 +445,7 @@ int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec
 		return r;
 	}
 	link_call(call);
+	arm_deadline(call, spec->request->timeout_us);
 	qda_session_update_ready(session);
 	qda_domain_pump(session->domain);
 	return 0;

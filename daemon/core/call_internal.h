@@ -26,21 +26,20 @@ struct qda_call {
 	TAILQ_ENTRY(qda_call) link;		/* client->calls, until answered */
 	TAILQ_ENTRY(qda_call) queue_link;	/* session->queue or ->doomed, by state */
 	SLIST_ENTRY(qda_call) pool_link;
-	RB_ENTRY(qda_call) deadline_node;
+	struct qda_deadline deadline;		/* of the client's */
 	struct qda_client *client;		/* ref */
 	struct qda_session *session;		/* ref */
 	struct qda_reply_to to;
 	enum qda_call_purpose purpose;
 	enum qda_call_state state;
 	bool answered;
-	bool has_deadline;
 	bool staged;
 	uint16_t capacity;	/* arguments there is room for */
 	uint16_t n_args;
 	uint32_t sc;
 	uint32_t handle;	/* on the wire */
 	uint64_t cookie;
-	uint64_t deadline_ns, accepted_ns, submitted_ns;
+	uint64_t accepted_ns, submitted_ns;
 	struct qda_charge count, out_bytes, out_handles, held_charge;
 	uint32_t staging_size;	/* bytes; 0: no inline argument */
 	int staging_first;	/* page */
@@ -71,8 +70,8 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done);
 
 /* End a call that is queued or doomed. */
 void qda_call_drop(struct qda_call *call, const struct qda_fail *fail);
-/* Past its deadline. */
-void qda_call_expire(struct qda_call *call);
+/* Its deadline has passed. */
+void qda_call_expire(struct qda_deadline *deadline);
 
 /* Inline out argument i (0-based among the out buffers) as bytes in staging; NULL when it has
  * none. */
@@ -81,5 +80,3 @@ const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *len
 void qda_call_free(struct qda_call *call);
 int qda_call_pools_init(struct qda_call_pools *pools);
 void qda_call_pools_deinit(struct qda_call_pools *pools);
-
-RB_PROTOTYPE(qda_deadlines, qda_call, deadline_node, qda_call_deadline_cmp)

@@ -11,18 +11,10 @@
 #include "core/buffer.h"
 #include "core/call_internal.h"
 #include "core/module.h"
+#include "util/container.h"
 
 #define PAGE	       4096u
 #define STATIC_HANDLES 0x100u /* smaller ones always exist and are never given out */
-
-static int qda_call_deadline_cmp(const struct qda_call *a, const struct qda_call *b)
-{
-	if (a->deadline_ns != b->deadline_ns)
-		return a->deadline_ns < b->deadline_ns ? -1 : 1;
-	return (a > b) - (a < b);
-}
-
-RB_GENERATE(qda_deadlines, qda_call, deadline_node, qda_call_deadline_cmp)
 
 /* From here on the client hears no more of this call. */
 static void retire(struct qda_call *call)
@@ -30,9 +22,7 @@ static void retire(struct qda_call *call)
 	call->answered = true;
 	TAILQ_REMOVE(&call->client->calls, call, link);
 	call->client->calls_now--;
-	if (call->has_deadline)
-		RB_REMOVE(qda_deadlines, &call->client->core->deadlines, call);
-	call->has_deadline = false;
+	qda_deadline_disarm(&call->client->core->deadlines, &call->deadline);
 }
 
 /* The room reserved for the answer is given back before it: the front accounts what it cannot send
@@ -345,8 +335,9 @@ static void explain_expiry(const struct qda_call *call, struct qda_fail *fail)
 			 session->in_flight, session->domain->in_flight, session->domain->name);
 }
 
-void qda_call_expire(struct qda_call *call)
+void qda_call_expire(struct qda_deadline *deadline)
 {
+	struct qda_call *call = container_of(deadline, struct qda_call, deadline);
 	struct qda_fail fail;
 
 	explain_expiry(call, &fail);

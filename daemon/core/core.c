@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/call_internal.h"
 #include "core/client.h"
 #include "core/domain.h"
 
@@ -119,18 +118,14 @@ bool qda_core_idle(const struct qda_core *core)
 
 uint64_t qda_core_next_deadline(const struct qda_core *core)
 {
-	const struct qda_call *first =
-		RB_MIN(qda_deadlines, (struct qda_deadlines *)&core->deadlines);
+	const struct qda_deadline *first =
+		qda_deadline_first((struct qda_deadlines *)&core->deadlines);
 
-	return first ? first->deadline_ns : 0;
+	return first ? first->at_ns : 0;
 }
 
 uint64_t qda_core_expire(struct qda_core *core)
 {
-	uint64_t now = qda_core_now(core);
-	struct qda_call *call;
-
-	while ((call = RB_MIN(qda_deadlines, &core->deadlines)) && call->deadline_ns <= now)
-		qda_call_expire(call);
+	qda_deadlines_expire(&core->deadlines, qda_core_now(core));
 	return qda_core_next_deadline(core);
 }

@@ -15,6 +15,7 @@
 #include <uv/tree.h>
 
 #include "core/call.h"
+#include "core/deadline.h"
 #include "core/fail.h"
 #include "core/quota.h"
 #include "util/slots.h"
@@ -63,7 +64,6 @@ struct qda_user {
 };
 
 RB_HEAD(qda_users, qda_user);
-RB_HEAD(qda_deadlines, qda_call);
 TAILQ_HEAD(qda_domain_list, qda_domain);
 TAILQ_HEAD(qda_client_list, qda_client);
 
