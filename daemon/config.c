@@ -41,29 +41,35 @@ static uint64_t ram_share(unsigned percent)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 100 * percent;
 }
 
-void qda_config_init(struct qda_config *config, bool user_mode)
+int qda_config_init(struct qda_config *config, bool user_mode)
 {
 	*config = (struct qda_config){
 		.user_mode = user_mode,
 		.hello_ms = 5000,
 		.drain_ms = 5000,
-		.session_in_flight = 32,
+		.rules = qda_rules_new(),
 	};
-	memcpy(config->connection_limits, default_connection, sizeof(default_connection));
-	memcpy(config->uid_limits, default_uid, sizeof(default_uid));
-	memcpy(config->total_limits, default_total, sizeof(default_total));
-	config->connection_limits[QDA_RES_BUFFER_BYTES] = ram_share(25);
-	config->uid_limits[QDA_RES_BUFFER_BYTES] = ram_share(25);
-	config->total_limits[QDA_RES_BUFFER_BYTES] = ram_share(50);
+	struct qda_rules *rules = config->rules;
+
+	if (!rules)
+		return -ENOMEM;
+	memcpy(rules->connection_limits, default_connection, sizeof(default_connection));
+	memcpy(rules->fallback.limits, default_uid, sizeof(default_uid));
+	memcpy(rules->total_limits, default_total, sizeof(default_total));
+	rules->connection_limits[QDA_RES_BUFFER_BYTES] = ram_share(25);
+	rules->fallback.limits[QDA_RES_BUFFER_BYTES] = ram_share(25);
+	rules->total_limits[QDA_RES_BUFFER_BYTES] = ram_share(50);
 	if (!user_mode)
-		return;
+		return 0;
 	/* All clients have one uid here: it may have what there is. */
-	config->uid_limits[QDA_RES_SESSIONS] = default_total[QDA_RES_SESSIONS];
-	config->connection_limits[QDA_RES_SESSIONS] = 32;
+	rules->fallback.limits[QDA_RES_SESSIONS] = default_total[QDA_RES_SESSIONS];
+	rules->connection_limits[QDA_RES_SESSIONS] = 32;
+	return 0;
 }
 
 void qda_config_deinit(struct qda_config *config)
 {
+	qda_rules_free(config->rules);
 	free(config->socket);
 	free(config->group);
 	for (unsigned i = 0; i < config->n_domains; i++) {
@@ -175,7 +181,7 @@ static bool take_daemon(const struct place *at)
 	if (!strcmp(at->key, "drain_ms"))
 		return take_u32(at, 0, 3600000, &config->drain_ms);
 	if (!strcmp(at->key, "session_in_flight"))
-		return take_u32(at, 1, 127, &config->session_in_flight);
+		return take_u32(at, 1, 127, &config->rules->session_in_flight);
 	return complain(
 		at,
 		"no such key in [daemon]: socket, group, hello_ms, drain_ms, session_in_flight");
@@ -259,11 +265,11 @@ static bool take_value(const struct place *at, const char *section)
 	if (!strncmp(section, "domain ", 7))
 		return take_domain(at, section + 7);
 	if (!strcmp(section, "connection"))
-		return take_limit(at, at->config->connection_limits);
+		return take_limit(at, at->config->rules->connection_limits);
 	if (!strcmp(section, "quota default"))
-		return take_limit(at, at->config->uid_limits);
+		return take_limit(at, at->config->rules->fallback.limits);
 	if (!strcmp(section, "total"))
-		return take_limit(at, at->config->total_limits);
+		return take_limit(at, at->config->rules->total_limits);
 	return complain(
 		at,
 		"no such section: [daemon], [domain NAME], [connection], [quota default], [total]");

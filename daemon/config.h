@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/quota.h"
+#include "core/rules.h"
 
 #define QDA_DOMAINS_MAX 8u
 #define QDA_MODULE_DIRS_MAX 16u
@@ -30,17 +30,14 @@ struct qda_config {
 	char *group;
 	uint32_t hello_ms;
 	uint32_t drain_ms;
-	uint32_t session_in_flight;
-	uint64_t connection_limits[QDA_RES_N];
-	uint64_t uid_limits[QDA_RES_N];
-	uint64_t total_limits[QDA_RES_N];
+	struct qda_rules *rules;
 	struct qda_domain_config domains[QDA_DOMAINS_MAX];
 	unsigned n_domains;
 	char error[512];
 };
 
-/* Defaults for a system service or for --user. */
-void qda_config_init(struct qda_config *config, bool user_mode);
+/* Defaults for a system service or for --user. 0 or -ENOMEM. */
+int qda_config_init(struct qda_config *config, bool user_mode);
 void qda_config_deinit(struct qda_config *config);
 
 /* Read one file on top. 0, or a negative errno with config->error. */

@@ -231,11 +231,32 @@ static void fit_fds(struct qda_config *config)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
 	room = limit.rlim_cur > 2 * FDS_KEPT ? limit.rlim_cur - FDS_KEPT : FDS_KEPT;
-	if (config->total_limits[QDA_RES_FDS] <= room)
+	if (config->rules->total_limits[QDA_RES_FDS] <= room)
 		return;
 	say("[total] fds=%" PRIu64 " is more than RLIMIT_NOFILE leaves: using %" PRIu64,
-	    config->total_limits[QDA_RES_FDS], room);
-	config->total_limits[QDA_RES_FDS] = room;
+	    config->rules->total_limits[QDA_RES_FDS], room);
+	config->rules->total_limits[QDA_RES_FDS] = room;
+}
+
+/* Of the system service: members of one group may use unprivileged sessions. */
+static int add_group(struct qda_config *config)
+{
+	struct qda_rules *rules = config->rules;
+	const struct group *group = config->user_mode ? NULL : getgrnam(config->group);
+
+	if (!group)
+		return 0;
+	rules->policy = calloc(1, sizeof(*rules->policy));
+	if (!rules->policy)
+		return -ENOMEM;
+	rules->n_policy = 1;
+	*rules->policy = (struct qda_policy_rule){
+		.name = "default",
+		.who = { .has_gid = true, .gid = group->gr_gid },
+		.kinds = 1u << QDA_SESSION_UNSIGNED,
+		.allow = true,
+	};
+	return 0;
 }
 
 static int make_core(struct qdad *q)
@@ -243,16 +264,16 @@ static int make_core(struct qdad *q)
 	struct qda_core_config core = {
 		.now = uv_hrtime,
 		.random = next_random,
-		.session_in_flight = q->config.session_in_flight,
 		.user_mode = q->config.user_mode,
 		.daemon_uid = getuid(),
-		.group = q->config.group,
 	};
+	int r = add_group(&q->config);
 
-	memcpy(core.connection_limits, q->config.connection_limits, sizeof(core.connection_limits));
-	memcpy(core.uid_limits, q->config.uid_limits, sizeof(core.uid_limits));
-	memcpy(core.total_limits, q->config.total_limits, sizeof(core.total_limits));
-	return qda_core_new(&core, &q->core);
+	if (r == 0)
+		r = qda_core_new(&core, q->config.rules, &q->core);
+	if (r == 0)
+		q->config.rules = NULL; /* core's from here on */
+	return r;
 }
 
 /* qda-softdsp stands beside this program where both are installed, else in a build tree's sister
@@ -320,12 +341,9 @@ static int make_domain(struct qdad *q, const struct qda_domain_config *config)
 
 static int make_front(struct qdad *q)
 {
-	const char *group = q->config.group;
-	struct group *entry = group && !q->config.user_mode ? getgrnam(group) : NULL;
 	struct qda_front_config front = {
 		.socket_path = q->config.socket,
 		.mode = q->config.user_mode ? 0600 : 0666,
-		.group = entry ? entry->gr_gid : (gid_t)-1,
 		.hello_ms = q->config.hello_ms,
 		.version = "qdad " QDA_VERSION,
 	};
@@ -615,9 +633,10 @@ int main(int argc, char **argv)
 	parse_options(argc, argv, &options);
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
-	qda_config_init(&q.config, options.user_mode);
 	q.ready_fd = options.ready_fd;
-	r = prepare(&q.config, &options);
+	r = qda_config_init(&q.config, options.user_mode);
+	if (r == 0)
+		r = prepare(&q.config, &options);
 	if (r == 0 && !options.check_only)
 		r = run(&q);
 	qda_config_deinit(&q.config);

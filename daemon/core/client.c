@@ -44,7 +44,8 @@ int qda_client_new(struct qda_core *core, const struct qda_principal *principal,
 	client->principal = *principal;
 	TAILQ_INIT(&client->sessions);
 	TAILQ_INIT(&client->calls);
-	r = qda_user_ref(core, principal->uid, &client->user);
+	memcpy(client->limits, core->rules->connection_limits, sizeof(client->limits));
+	r = qda_user_ref(core, principal, &client->user);
 	if (r < 0) {
 		free(client);
 		return qda_fail(fail, -r, "the daemon is out of memory for a connection");
@@ -52,7 +53,7 @@ int qda_client_new(struct qda_core *core, const struct qda_principal *principal,
 	client->account = (struct qda_account){
 		.scope = "connection",
 		.parent = &client->user->account,
-		.limit = core->config.connection_limits,
+		.limit = client->limits,
 	};
 	r = charge_connection(client, n_fds, fail);
 	if (r < 0) {
@@ -82,6 +83,7 @@ void qda_client_unref(struct qda_client *client)
 	for (unsigned i = 0; i < QDA_RES_N; i++)
 		assert(!client->account.used[i]);
 	qda_user_unref(client->user);
+	free(client->principal.groups);
 	free(client);
 }
 
@@ -113,18 +115,20 @@ void qda_client_gone(struct qda_client *client)
 int qda_client_check_access(const struct qda_client *client, struct qda_fail *fail)
 {
 	const struct qda_core_config *config = &client->core->config;
-	uid_t uid = client->principal.uid;
+	const struct qda_question question = { .wish = QDA_WISH_USE };
+	const struct qda_policy_rule *rule = qda_rules_decide(
+		client->core->rules, config->daemon_uid, &client->principal, &question);
 
-	if (uid == 0 || uid == config->daemon_uid ||
-	    (!config->user_mode && client->principal.in_group))
+	if (rule && rule->allow)
 		return 0;
 	if (config->user_mode)
 		return qda_fail(fail, EACCES,
-				"uid %u: this broker serves only uid %u, who started it", uid,
-				config->daemon_uid);
+				"uid %u: this broker serves only uid %u, who started it",
+				client->principal.uid, config->daemon_uid);
 	return qda_fail(fail, EACCES,
-			"uid %u is not a member of group %s: ask the administrator to add it", uid,
-			config->group);
+			"uid %u may not use the DSP: no rule of the policy allows it anything; ask "
+			"the administrator (usually: to be made a member of group qda)",
+			client->principal.uid);
 }
 
 void qda_client_set_name(struct qda_client *client, const char *name)

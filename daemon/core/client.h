@@ -11,11 +11,14 @@
 struct qda_log_line;
 struct qda_session;
 
+/* Who is behind a connection, as the kernel said when it was made. */
 struct qda_principal {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;	/* 0: not visible from here (another pid namespace) */
-	bool in_group;	/* a member of the group that may use the DSP */
+	gid_t *groups;	/* supplementary ones; malloc()ed, taken over by the client */
+	unsigned n_groups;
+	char unit[QDA_UNIT_MAX];	/* system unit; empty: none, or not known */
 };
 
 /* What core tells a client unasked. `session` is the client's handle for it. */
@@ -38,6 +41,7 @@ struct qda_client {
 	void *front;			/* NULL once gone */
 	unsigned refs;
 	struct qda_principal principal;
+	uint64_t limits[QDA_RES_N];
 	struct qda_account account;
 	struct qda_charge connection;
 	struct qda_charge fds;
@@ -51,7 +55,8 @@ struct qda_client {
 	char name[65];
 };
 
-/* Charge a connection (and the descriptors it keeps) and make its client. */
+/* Charge a connection (and the descriptors it keeps) and make its client. principal->groups is
+ * taken over when it succeeds. */
 int qda_client_new(struct qda_core *core, const struct qda_principal *principal,
 		   const struct qda_client_ops *ops, void *front, unsigned n_fds,
 		   struct qda_client **out, struct qda_fail *fail);

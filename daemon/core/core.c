@@ -9,24 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/call_internal.h"
 #include "core/client.h"
 #include "core/domain.h"
 
 static int user_cmp(const struct qda_user *a, const struct qda_user *b)
 {
-	return (a->uid > b->uid) - (a->uid < b->uid);
+	if (a->uid != b->uid)
+		return a->uid < b->uid ? -1 : 1;
+	return strcmp(a->rule, b->rule);
 }
 
 RB_GENERATE_STATIC(qda_users, qda_user, node, user_cmp)
 
-int qda_core_new(const struct qda_core_config *config, struct qda_core **out)
+int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
+		 struct qda_core **out)
 {
 	struct qda_core *core = calloc(1, sizeof(*core));
 
 	if (!core)
 		return -ENOMEM;
 	core->config = *config;
-	core->total = (struct qda_account){ .scope = "total", .limit = core->config.total_limits };
+	core->rules = rules;
+	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
+	core->total = (struct qda_account){ .scope = "total", .limit = core->total_limits };
 	RB_INIT(&core->users);
 	RB_INIT(&core->deadlines);
 	TAILQ_INIT(&core->domains);
@@ -52,6 +58,7 @@ struct qda_core *qda_core_free(struct qda_core *core)
 	for (unsigned i = 0; i < QDA_RES_N; i++)
 		assert(!core->total.used[i]);
 	qda_call_pools_deinit(&core->pools);
+	qda_rules_free(core->rules);
 	qda_slots_deinit(&core->pending);
 	free(core);
 	return NULL;
@@ -69,20 +76,33 @@ struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
 	return NULL;
 }
 
-int qda_user_ref(struct qda_core *core, uid_t uid, struct qda_user **out)
+static void set_limits(struct qda_user *user, const struct qda_quota_rule *rule)
 {
-	struct qda_user key = { .uid = uid }, *user = RB_FIND(qda_users, &core->users, &key);
+	memcpy(user->limits, rule->limits, sizeof(user->limits));
+	user->weight = rule->weight;
+}
+
+int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
+		 struct qda_user **out)
+{
+	const struct qda_quota_rule *rule = qda_rules_quota(core->rules, principal);
+	struct qda_user key = { .uid = principal->uid }, *user;
+
+	memcpy(key.rule, rule->name, sizeof(key.rule));
+	user = RB_FIND(qda_users, &core->users, &key);
 
 	if (!user) {
 		user = calloc(1, sizeof(*user));
 		if (!user)
 			return -ENOMEM;
 		user->core = core;
-		user->uid = uid;
+		user->uid = principal->uid;
+		memcpy(user->rule, rule->name, sizeof(user->rule));
+		set_limits(user, rule);
 		user->account = (struct qda_account){
 			.scope = "uid",
 			.parent = &core->total,
-			.limit = core->config.uid_limits,
+			.limit = user->limits,
 		};
 		RB_INSERT(qda_users, &core->users, user);
 	}
@@ -99,6 +119,28 @@ void qda_user_unref(struct qda_user *user)
 		assert(!user->account.used[i]);
 	RB_REMOVE(qda_users, &user->core->users, user);
 	free(user);
+}
+
+static const struct qda_quota_rule *find_rule(const struct qda_rules *rules, const char *name)
+{
+	for (unsigned i = 0; i < rules->n_quotas; i++)
+		if (!strcmp(rules->quotas[i].name, name))
+			return &rules->quotas[i];
+	return &rules->fallback;
+}
+
+void qda_core_apply(struct qda_core *core, struct qda_rules *rules)
+{
+	struct qda_client *client;
+	struct qda_user *user;
+
+	qda_rules_free(core->rules);
+	core->rules = rules;
+	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
+	RB_FOREACH (user, qda_users, &core->users)
+		set_limits(user, find_rule(rules, user->rule));
+	TAILQ_FOREACH (client, &core->clients, link)
+		memcpy(client->limits, rules->connection_limits, sizeof(client->limits));
 }
 
 void qda_core_drain(struct qda_core *core)

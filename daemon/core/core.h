@@ -18,10 +18,12 @@
 #include "core/deadline.h"
 #include "core/fail.h"
 #include "core/quota.h"
+#include "core/rules.h"
 #include "util/slots.h"
 
 struct qda_client;
 struct qda_domain;
+struct qda_principal;
 
 /* What an asynchronous request came to. */
 struct qda_outcome {
@@ -44,22 +46,20 @@ struct qda_reply_to {
 struct qda_core_config {
 	uint64_t (*now)(void);		/* nanoseconds, monotonic */
 	uint32_t (*random)(void);
-	uint64_t connection_limits[QDA_RES_N];
-	uint64_t uid_limits[QDA_RES_N];
-	uint64_t total_limits[QDA_RES_N];
-	uint32_t session_in_flight;	/* calls of one session on the DSP at a time */
 	bool user_mode;
 	uid_t daemon_uid;
-	const char *group;	/* whose members may use the DSP (system service) */
 };
 
-/* Everybody with one uid. Counted by its clients. */
+/* Everybody with one uid whom one quota rule is about. Counted by its clients. */
 struct qda_user {
 	RB_ENTRY(qda_user) node;
 	struct qda_core *core;
 	uid_t uid;
+	char rule[QDA_RULE_NAME_MAX + 1];	/* name of its quota rule */
 	unsigned refs;
 	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
+	uint32_t weight;	/* of its DSP time against that of others */
+	uint64_t limits[QDA_RES_N];
 	struct qda_account account;
 };
 
@@ -69,6 +69,8 @@ TAILQ_HEAD(qda_client_list, qda_client);
 
 struct qda_core {
 	struct qda_core_config config;
+	struct qda_rules *rules;
+	uint64_t total_limits[QDA_RES_N];
 	struct qda_account total;
 	struct qda_users users;
 	struct qda_domain_list domains;
@@ -93,15 +95,22 @@ enum qda_pending_kind {
 	QDA_PENDING_UNMAP,
 };
 
-int qda_core_new(const struct qda_core_config *config, struct qda_core **out);
+/* Takes `rules` over when it succeeds. */
+int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
+		 struct qda_core **out);
+/* From now on these rules hold; the old ones go. Limits below what is in use take nothing away:
+ * they refuse the next. */
+void qda_core_apply(struct qda_core *core, struct qda_rules *rules);
 /* All clients must be gone, all sessions ended and all domains freed: asserts that every account is
  * back at zero. */
 struct qda_core *qda_core_free(struct qda_core *core);
 
 struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name);
 
-/* The user account of a uid, made when it is not there yet. */
-int qda_user_ref(struct qda_core *core, uid_t uid, struct qda_user **out);
+/* The account of a principal's uid under the quota rule that is about it, made when it is not there
+ * yet. */
+int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
+		 struct qda_user **out);
 void qda_user_unref(struct qda_user *user);
 
 /* From now on sessions and calls are refused with ESHUTDOWN; what runs goes on. */

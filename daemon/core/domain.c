@@ -176,7 +176,7 @@ static void on_state(void *owner, enum qda_device_state state, const char *why)
 	if (state == QDA_DEVICE_UP) {
 		domain->device->ops->info(domain->device, &domain->info);
 		domain->in_flight_max = at_most(domain->in_flight_wanted, domain->info.calls_max);
-		domain->session_in_flight_max = at_most(domain->core->config.session_in_flight,
+		domain->session_in_flight_max = at_most(domain->core->rules->session_in_flight,
 							domain->info.session_calls_max);
 	}
 	TAILQ_FOREACH (client, &domain->core->clients, link)

@@ -30,7 +30,7 @@ struct qda_conn {
 	bool doomed;			/* to be closed at its next event */
 };
 
-/* Takes the descriptors over, also on failure. */
+/* Takes the descriptors over, also on failure; principal->groups only when it succeeds. */
 int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd);
 void qda_conn_close(struct qda_conn *conn);
 

@@ -135,7 +135,7 @@ static int handle_hello(const struct request *r, struct qda_fail *fail)
 {
 	struct qda_conn *conn = r->conn;
 	struct qda_core *core = conn->front->core;
-	const uint64_t *limits = core->config.connection_limits;
+	const uint64_t *limits = conn->client->limits;
 	struct qda_msg_reply reply = { .type = QDA_TYPE_HELLO };
 	int e = qda_client_check_access(conn->client, fail);
 

@@ -29,37 +29,23 @@ static int open_reserve(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static bool among(const gid_t *groups, size_t n, gid_t group)
+/* Supplementary groups as they were at connect. */
+static int read_groups(int fd, struct qda_principal *who)
 {
-	for (size_t i = 0; i < n; i++)
-		if (groups[i] == group)
-			return true;
-	return false;
-}
+	socklen_t size = 0;
 
-/* Supplementary groups as they were at connect; of somebody with very many, from the heap. */
-static bool peer_in_group(int fd, gid_t primary, gid_t group)
-{
-	gid_t few[64], *groups = few;
-	socklen_t size = sizeof(few);
-	bool found;
-
-	if (group == (gid_t)-1 || primary == group)
-		return group != (gid_t)-1;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0) {
-		if (errno != ERANGE || !(groups = malloc(size)))
-			return false;
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-			size = 0;
-	}
-	found = among(groups, size / sizeof(*groups), group);
-	if (groups != few)
-		free(groups);
-	return found;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || errno != ERANGE)
+		return 0; /* none, or not known */
+	who->groups = malloc(size);
+	if (!who->groups)
+		return -ENOMEM;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, who->groups, &size) == 0)
+		who->n_groups = size / sizeof(*who->groups);
+	return 0;
 }
 
 /* Who connected, from the kernel. */
-static int read_peer(const struct qda_front *front, int fd, struct qda_principal *who, int *pidfd)
+static int read_peer(int fd, struct qda_principal *who, int *pidfd)
 {
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
@@ -67,7 +53,8 @@ static int read_peer(const struct qda_front *front, int fd, struct qda_principal
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return -errno;
 	*who = (struct qda_principal){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
-	who->in_group = peer_in_group(fd, cred.gid, front->config.group);
+	if (read_groups(fd, who) < 0)
+		return -ENOMEM;
 	size = sizeof(*pidfd);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &size) < 0)
 		*pidfd = -1;
@@ -123,12 +110,14 @@ static bool accept_one(struct qda_front *front)
 			turn_away(front);
 		return false;
 	}
-	if (read_peer(front, fd, &who, &pidfd) < 0) {
+	if (read_peer(fd, &who, &pidfd) < 0) {
 		close(fd);
 		return true;
 	}
-	if (qda_conn_new(front, fd, &who, pidfd) < 0)
+	if (qda_conn_new(front, fd, &who, pidfd) < 0) {
+		free(who.groups);
 		front->n_dropped++;
+	}
 	return true;
 }
 

@@ -20,7 +20,6 @@ TAILQ_HEAD(qda_conn_list, qda_conn);
 struct qda_front_config {
 	const char *socket_path;
 	mode_t mode;			/* of the socket file */
-	gid_t group;			/* its members may use the DSP; (gid_t)-1: nobody */
 	uint32_t hello_ms;		/* a connection must say Hello within */
 	const char *version;		/* "qdad 0.1.0" */
 };

@@ -500,12 +500,12 @@ static void settle_in(struct peer *p, uint8_t how_far)
 
 static void come(struct peer *p)
 {
-	struct qda_principal who = { .uid = 999 + byte() % 2, .gid = 1, .pid = 1 };
+	struct qda_principal who = { .uid = 999 + byte() % 2, .pid = 1 };
 	int size = SMALLEST_SNDBUF, fds[2];
 
 	if (p->fd >= 0)
 		return;
-	who.in_group = byte() % 8;
+	who.gid = byte() % 8 ? 1 : 0;
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	memset(p, 0, sizeof(*p));
@@ -571,19 +571,26 @@ static void begin(void)
 	struct qda_core_config config = {
 		.now = now,
 		.random = no_random,
-		.session_in_flight = 3,
 		.daemon_uid = 999,
-		.group = "qda",
 		.user_mode = byte() & 1,
 	};
+	struct qda_rules *rules = qda_rules_new();
 
+	must(rules != NULL);
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
-		config.connection_limits[i] = limits[i];
-		config.uid_limits[i] = limits[i] * 2;
-		config.total_limits[i] = limits[i] * 3;
+		rules->connection_limits[i] = limits[i];
+		rules->fallback.limits[i] = limits[i] * 2;
+		rules->total_limits[i] = limits[i] * 3;
 	}
+	rules->session_in_flight = 3;
+	must((rules->policy = calloc(1, sizeof(*rules->policy))) != NULL);
+	rules->n_policy = 1;
+	*rules->policy = (struct qda_policy_rule){
+		.allow = true,
+		.who = { .has_gid = true, .gid = 1 },
+	};
 	the_time = 1000000;
-	must(qda_core_new(&config, &core) == 0);
+	must(qda_core_new(&config, rules, &core) == 0);
 	must(qda_domain_new(core, "cdsp", 5, &domain) == 0);
 	fake = fake_new(&qda_domain_events, domain);
 	fake_ops = fake->device.ops;

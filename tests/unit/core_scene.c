@@ -26,21 +26,33 @@ static uint32_t next_random(void)
 	return x = x * 1664525 + 1013904223;
 }
 
+/* Limits that nobody meets, and everybody may do everything but administrate. */
+static struct qda_rules *rules_new(void)
+{
+	struct qda_rules *rules = qda_rules_new();
+
+	assert_non_null(rules);
+	for (unsigned i = 0; i < QDA_RES_N; i++)
+		rules->connection_limits[i] = rules->fallback.limits[i] = rules->total_limits[i] =
+			1ull << 40;
+	rules->policy = calloc(1, sizeof(*rules->policy));
+	assert_non_null(rules->policy);
+	rules->n_policy = 1;
+	*rules->policy = (struct qda_policy_rule){ .name = "all", .allow = true };
+	return rules;
+}
+
 void scene_begin(struct scene *s)
 {
 	struct qda_core_config config = {
 		.now = now,
 		.random = next_random,
-		.session_in_flight = 32,
 		.daemon_uid = 999,
-		.group = "qda",
 	};
+	struct qda_rules *rules = rules_new();
 
-	for (unsigned i = 0; i < QDA_RES_N; i++)
-		config.connection_limits[i] = config.uid_limits[i] = config.total_limits[i] =
-			1ull << 40;
 	scene_clock = 1000000;
-	assert_int_equal(qda_core_new(&config, &s->core), 0);
+	assert_int_equal(qda_core_new(&config, rules, &s->core), 0);
 	assert_int_equal(qda_domain_new(s->core, "cdsp", 0, &s->domain), 0);
 	s->fake = fake_new(&qda_domain_events, s->domain);
 	qda_domain_attach(s->domain, &s->fake->device);
@@ -100,7 +112,7 @@ static const struct qda_client_ops client_ops = {
 
 void guest_come(struct guest *g, struct scene *s, uid_t uid)
 {
-	struct qda_principal principal = { .uid = uid, .gid = uid, .pid = 1, .in_group = true };
+	struct qda_principal principal = { .uid = uid, .gid = uid, .pid = 1 };
 
 	*g = (struct guest){ .scene = s };
 	assert_int_equal(qda_client_new(s->core, &principal, &client_ops, g, 1, &g->client,
@@ -376,5 +388,5 @@ uint64_t used(const struct guest *g, enum qda_resource resource)
 
 void limit(struct guest *g, enum qda_resource resource, uint64_t n)
 {
-	g->scene->core->config.connection_limits[resource] = n;
+	g->client->limits[resource] = n;
 }

@@ -28,7 +28,7 @@ static int begin(void **state)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chdir(dir), 0);
 	assert_int_equal(mkdir("qdad.conf.d", 0700), 0);
-	qda_config_init(&config, false);
+	assert_int_equal(qda_config_init(&config, false), 0);
 	return 0;
 }
 
@@ -83,22 +83,22 @@ static void defaults_are_as_documented(void **state)
 {
 	assert_int_equal(config.hello_ms, 5000);
 	assert_int_equal(config.drain_ms, 5000);
-	assert_int_equal(config.session_in_flight, 32);
-	assert_int_equal(config.connection_limits[QDA_RES_SESSIONS], 8);
-	assert_int_equal(config.uid_limits[QDA_RES_SESSIONS], 8);
-	assert_int_equal(config.total_limits[QDA_RES_SESSIONS], 256);
-	assert_int_equal(config.connection_limits[QDA_RES_BUFFER_BYTES], memory(25));
-	assert_int_equal(config.total_limits[QDA_RES_BUFFER_BYTES], memory(50));
+	assert_int_equal(config.rules->session_in_flight, 32);
+	assert_int_equal(config.rules->connection_limits[QDA_RES_SESSIONS], 8);
+	assert_int_equal(config.rules->fallback.limits[QDA_RES_SESSIONS], 8);
+	assert_int_equal(config.rules->total_limits[QDA_RES_SESSIONS], 256);
+	assert_int_equal(config.rules->connection_limits[QDA_RES_BUFFER_BYTES], memory(25));
+	assert_int_equal(config.rules->total_limits[QDA_RES_BUFFER_BYTES], memory(50));
 	assert_null(config.socket);
 	assert_null(config.group);
 	assert_int_equal(config.n_domains, 0);
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
-		assert_true(config.connection_limits[i] <= config.uid_limits[i]);
-		assert_true(config.uid_limits[i] <= config.total_limits[i]);
+		assert_true(config.rules->connection_limits[i] <= config.rules->fallback.limits[i]);
+		assert_true(config.rules->fallback.limits[i] <= config.rules->total_limits[i]);
 	}
-	qda_config_init(&config, true);
-	assert_int_equal(config.uid_limits[QDA_RES_SESSIONS], 256);
-	assert_int_equal(config.connection_limits[QDA_RES_SESSIONS], 32);
+	assert_int_equal(qda_config_init(&config, true), 0);
+	assert_int_equal(config.rules->fallback.limits[QDA_RES_SESSIONS], 256);
+	assert_int_equal(config.rules->connection_limits[QDA_RES_SESSIONS], 32);
 }
 
 static void daemon_takes_its_keys(void **state)
@@ -109,11 +109,11 @@ static void daemon_takes_its_keys(void **state)
 	assert_string_equal(config.group, "dsp");
 	assert_int_equal(config.hello_ms, 1);
 	assert_int_equal(config.drain_ms, 0);
-	assert_int_equal(config.session_in_flight, 127);
+	assert_int_equal(config.rules->session_in_flight, 127);
 	accept("[daemon]\nsocket=/other\nhello_ms=3600000\nhello_ms=2\nsession_in_flight=1\n");
 	assert_string_equal(config.socket, "/other");
 	assert_int_equal(config.hello_ms, 2);
-	assert_int_equal(config.session_in_flight, 1);
+	assert_int_equal(config.rules->session_in_flight, 1);
 }
 
 static void numbers_out_of_range_name_the_range(void **state)
@@ -141,7 +141,7 @@ static void what_is_no_number_is_refused(void **state)
 		snprintf(text, sizeof(text), "[total]\nbuffers=%s\n", values[i]);
 		snprintf(where, sizeof(where), "qdad.conf:2: buffers=%s: ", values[i]);
 		refuse(text, where, "a number is wanted");
-		assert_int_equal(config.total_limits[QDA_RES_BUFFERS], 8192);
+		assert_int_equal(config.rules->total_limits[QDA_RES_BUFFERS], 8192);
 	}
 }
 
@@ -158,15 +158,15 @@ static void amounts_have_units(void **state)
 
 		snprintf(text, sizeof(text), "[quota default]\nbuffer_bytes=%s\n", rows[i].text);
 		accept(text);
-		assert_int_equal(config.uid_limits[QDA_RES_BUFFER_BYTES], rows[i].n);
+		assert_int_equal(config.rules->fallback.limits[QDA_RES_BUFFER_BYTES], rows[i].n);
 	}
 }
 
 static void each_scope_takes_each_resource(void **state)
 {
 	static const char *const sections[] = { "connection", "quota default", "total" };
-	const uint64_t *const limits[] = { config.connection_limits, config.uid_limits,
-					   config.total_limits };
+	const uint64_t *const limits[] = { config.rules->connection_limits, config.rules->fallback.limits,
+					   config.rules->total_limits };
 
 	for (unsigned s = 0; s < 3; s++) {
 		for (unsigned r = 0; r < QDA_RES_N; r++) {
@@ -286,7 +286,7 @@ static void keys_of_the_other_device_are_refused(void **state)
 		const char *key = i < 2 ? of_accel[i] : of_soft[i - 2];
 
 		qda_config_deinit(&config);
-		qda_config_init(&config, false);
+		assert_int_equal(qda_config_init(&config, false), 0);
 		snprintf(text, sizeof(text), "[domain x]\n%s=/y\ndevice=%s\n", key,
 			 i < 2 ? "soft" : "accel");
 		accept(text);

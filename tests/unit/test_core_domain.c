@@ -53,7 +53,7 @@ static void domain_that_is_down_says_why(void **state)
 
 static void limits_follow_the_device(void **state)
 {
-	s.core->config.session_in_flight = 7;
+	s.core->rules->session_in_flight = 7;
 	s.domain->in_flight_wanted = 200;
 	fake_up(s.fake);
 	assert_int_equal(s.domain->in_flight_max, 64);
@@ -84,15 +84,15 @@ static void connections_are_counted_per_uid(void **state)
 	struct qda_client *client = NULL;
 	struct guest other;
 
-	s.core->config.uid_limits[QDA_RES_CONNECTIONS] = 2;
+	g.client->user->limits[QDA_RES_CONNECTIONS] = 2;
 	guest_come(&other, &s, 1000);
 	assert_int_equal(qda_client_new(s.core, &principal, other.client->ops, &other, 1, &client,
 					&s.fail), -EDQUOT);
 	assert_string_equal(s.fail.resource, "connections");
 	assert_string_equal(s.fail.scope, "uid");
 	assert_int_equal(s.fail.used, 2);
-	s.core->config.uid_limits[QDA_RES_FDS] = 1 + 1 + QDA_SESSION_FDS + 1;
-	s.core->config.uid_limits[QDA_RES_CONNECTIONS] = 3;
+	g.client->user->limits[QDA_RES_FDS] = 1 + 1 + QDA_SESSION_FDS + 1;
+	g.client->user->limits[QDA_RES_CONNECTIONS] = 3;
 	assert_int_equal(qda_client_new(s.core, &principal, other.client->ops, &other, 2, &client,
 					&s.fail), -EDQUOT);
 	assert_string_equal(s.fail.resource, "fds");
@@ -103,17 +103,19 @@ static void connections_are_counted_per_uid(void **state)
 	guest_free(&other);
 }
 
-static void access_is_for_root_the_daemon_and_the_group(void **state)
+static void access_is_for_root_the_daemon_and_whom_a_rule_allows(void **state)
 {
 	static const struct { uid_t uid; bool in_group, user_mode; int r; } rows[] = {
 		{ 0, false, false, 0 }, { 999, false, false, 0 }, { 1000, true, false, 0 },
 		{ 1000, false, false, -EACCES }, { 0, false, true, 0 }, { 999, false, true, 0 },
-		{ 1000, true, true, -EACCES }, { 1000, false, true, -EACCES },
+		{ 1000, true, true, 0 }, { 1000, false, true, -EACCES },
 	};
+
+	s.core->rules->policy->who = (struct qda_who){ .has_gid = true, .gid = 77 };
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		g.client->principal.uid = rows[i].uid;
-		g.client->principal.in_group = rows[i].in_group;
+		g.client->principal.gid = rows[i].in_group ? 77 : 78;
 		s.core->config.user_mode = rows[i].user_mode;
 		assert_int_equal(qda_client_check_access(g.client, &s.fail), rows[i].r);
 	}
@@ -133,7 +135,7 @@ int main(void)
 		TEST(limits_follow_the_device),
 		TEST(domain_is_found_by_name_or_as_the_first),
 		TEST(connections_are_counted_per_uid),
-		TEST(access_is_for_root_the_daemon_and_the_group),
+		TEST(access_is_for_root_the_daemon_and_whom_a_rule_allows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,7 +102,7 @@ static void memory_of_one_uid_is_shared_by_its_connections(void **state)
 	struct qda_buffer *buffer;
 
 	guest_come(&other, &s, 1000);
-	s.core->config.uid_limits[QDA_RES_BUFFER_BYTES] = 8 * PAGE;
+	g.client->user->limits[QDA_RES_BUFFER_BYTES] = 8 * PAGE;
 	assert_int_equal(alloc(7 * PAGE, &buffer), 0);
 	assert_int_equal(qda_buffer_alloc(other.client, "", 2 * PAGE, &buffer, &(int){ 0 },
 					  &s.fail), -EDQUOT);

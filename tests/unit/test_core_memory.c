@@ -206,16 +206,19 @@ static void all_allocations_fail_from_one_on(void **state)
 static void core_itself_finds_no_memory(void **state)
 {
 	struct qda_core_config config = { .daemon_uid = 1 };
+	struct qda_rules *rules = qda_rules_new();
 	struct qda_core *core = NULL;
 
+	assert_non_null(rules);
 	for (unsigned n = 0; n < 2; n++) {
 		memory.all_that_follow = false;
 		memory.until = n;
 		memory.n_failed = 0;
 		memory.armed = true;
-		assert_int_equal(qda_core_new(&config, &core), -ENOMEM);
+		assert_int_equal(qda_core_new(&config, rules, &core), -ENOMEM);
 		memory.armed = false;
 	}
+	qda_rules_free(rules);
 }
 
 int main(void)

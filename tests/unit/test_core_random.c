@@ -450,19 +450,21 @@ static void step_device(void)
 
 /* --- coming and going --- */
 
-static void set_limits(struct qda_core_config *config)
+static void set_limits(struct qda_core *core)
 {
+	struct qda_rules *rules = core->rules;
 	static const uint64_t connection[QDA_RES_N] = { 1, 4, 12, 2 << 20, 24, 10, 24, 1 << 20,
 							1 << 20, 40 };
 
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
-		config->connection_limits[i] = connection[i];
-		config->uid_limits[i] = connection[i] * 3 / 2;
-		config->total_limits[i] = connection[i] * 4;
+		rules->connection_limits[i] = connection[i];
+		rules->fallback.limits[i] = connection[i] * 3 / 2;
+		rules->total_limits[i] = connection[i] * 4;
 	}
 	/* A guest that comes is always let in. */
-	config->uid_limits[QDA_RES_CONNECTIONS] = config->total_limits[QDA_RES_CONNECTIONS] = 1000;
-	config->uid_limits[QDA_RES_FDS] = config->total_limits[QDA_RES_FDS] = 1000;
+	rules->fallback.limits[QDA_RES_CONNECTIONS] = rules->total_limits[QDA_RES_CONNECTIONS] = 1000;
+	rules->fallback.limits[QDA_RES_FDS] = rules->total_limits[QDA_RES_FDS] = 1000;
+	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
 }
 
 static void come(unsigned i)
@@ -565,8 +567,8 @@ static void accounts_stay_true(void **seed)
 	memset(&w, 0, sizeof(w));
 	w.state = *(uint64_t *)*seed;
 	scene_begin(&w.scene);
-	set_limits(&w.scene.core->config);
-	w.scene.domain->session_in_flight_max = w.scene.core->config.session_in_flight = 5;
+	set_limits(w.scene.core);
+	w.scene.domain->session_in_flight_max = w.scene.core->rules->session_in_flight = 5;
 	for (unsigned i = 0; i < GUESTS; i++)
 		come(i);
 	for (unsigned i = 0; i < STEPS; i++)
