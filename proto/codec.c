@@ -208,6 +208,8 @@ int qda_inline_sizes(uint32_t sc, const struct qda_msg_arg *args, uint32_t *in, 
 	return 0;
 }
 
+#define FIRST_EVENT QDA_TYPE_SESSION_LOST
+
 static int take_session_lost(struct qda_decoder *d, const void *message, struct qda_msg_event *out)
 {
 	const Qda__SessionLost *m = message;
@@ -249,26 +251,45 @@ static int take_log(struct qda_decoder *d, const void *message, struct qda_msg_e
 	return qda_codec_string(d, "Log.text", m->text, QDA_TEXT_MAX, &out->log.text);
 }
 
+static int take_monitor(struct qda_decoder *d, const void *message, struct qda_msg_event *out)
+{
+	const Qda__Monitor *m = message;
+
+	out->monitor.at_ns = m->at_ns;
+	out->monitor.uid = m->uid;
+	out->monitor.client = m->client;
+	out->monitor.session = m->session;
+	out->monitor.code = m->code;
+	out->monitor.dropped = m->dropped;
+	if (qda_codec_string(d, "Monitor.what", m->what, QDA_WORD_MAX, &out->monitor.what) ||
+	    qda_codec_string(d, "Monitor.domain", m->domain, QDA_DOMAIN_MAX, &out->monitor.domain))
+		return -EINVAL;
+	return qda_codec_string(d, "Monitor.text", m->text, QDA_TEXT_MAX, &out->monitor.text);
+}
+
 static const struct {
 	const ProtobufCMessageDescriptor *type;
 	int (*take)(struct qda_decoder *d, const void *message, struct qda_msg_event *out);
 } events[] = {
-	{ &qda__session_lost__descriptor, take_session_lost },
-	{ &qda__domain_changed__descriptor, take_domain_changed },
-	{ &qda__log__descriptor, take_log },
+	[QDA_TYPE_SESSION_LOST - FIRST_EVENT] = { &qda__session_lost__descriptor,
+						  take_session_lost },
+	[QDA_TYPE_DOMAIN_CHANGED - FIRST_EVENT] = { &qda__domain_changed__descriptor,
+						    take_domain_changed },
+	[QDA_TYPE_LOG - FIRST_EVENT] = { &qda__log__descriptor, take_log },
+	[QDA_TYPE_MONITOR - FIRST_EVENT] = { &qda__monitor__descriptor, take_monitor },
 };
 
 int qda_event_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,
 		     struct qda_msg_event *out)
 {
-	unsigned i = type - QDA_TYPE_SESSION_LOST;
+	unsigned i = type - FIRST_EVENT;
 	ProtobufCMessage *message;
 	int r;
 
 	d->error[0] = '\0';
 	memset(out, 0, sizeof(*out));
 	out->type = type;
-	if (type < QDA_TYPE_SESSION_LOST || i >= sizeof(events) / sizeof(events[0]))
+	if (type < FIRST_EVENT || i >= sizeof(events) / sizeof(events[0]) || !events[i].take)
 		return -EOPNOTSUPP;
 	r = qda_codec_unpack(d, events[i].type, body, n, &message);
 	return r ? r : events[i].take(d, message, out);
@@ -306,6 +327,23 @@ static void put_log(struct qda_writer *w, const struct qda_msg_event *in)
 	qda_writer_append(w, &m.base);
 }
 
+static void put_monitor(struct qda_writer *w, const struct qda_msg_event *in)
+{
+	Qda__Monitor m = QDA__MONITOR__INIT;
+	char what[QDA_WORD_MAX + 1], text[QDA_TEXT_MAX + 1];
+
+	m.at_ns = in->monitor.at_ns;
+	m.what = qda_codec_clean(in->monitor.what, what, QDA_WORD_MAX);
+	m.uid = in->monitor.uid;
+	m.client = in->monitor.client;
+	m.session = in->monitor.session;
+	m.domain = qda_codec_plain(in->monitor.domain);
+	m.text = qda_codec_clean(in->monitor.text, text, QDA_TEXT_MAX);
+	m.code = in->monitor.code;
+	m.dropped = in->monitor.dropped;
+	qda_writer_append(w, &m.base);
+}
+
 int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in)
 {
 	struct qda_writer w;
@@ -320,6 +358,9 @@ int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in)
 		break;
 	case QDA_TYPE_LOG:
 		put_log(&w, in);
+		break;
+	case QDA_TYPE_MONITOR:
+		put_monitor(&w, in);
 		break;
 	default:
 		return -EOPNOTSUPP;

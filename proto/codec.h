@@ -26,6 +26,10 @@
 #define QDA_BUFFER_MAX 0xfffff000u	/* 4 GiB less a page */
 #define QDA_PAGE 4096u
 #define QDA_ROWS_MAX 64u	/* rows of one kind in a status page */
+#define QDA_LABEL_MAX 127u	/* system unit, security label */
+#define QDA_GROUPS_MAX 1024u	/* of a PolicyCheck */
+#define QDA_QUOTA_ROWS_MAX 16u	/* in a page */
+#define QDA_QUOTA_ENTRIES_MAX 24u	/* resources of a row */
 #define QDA_DECODER_BYTES (192u * 1024u) /* enough for any body that passes the checks */
 
 struct qda_decoder {
@@ -56,6 +60,7 @@ struct qda_msg_domain {
 	uint32_t arch, sessions_max, sessions, in_flight, queued;
 	uint64_t calls, busy_ns;
 	bool unsigned_pd;
+	uint32_t in_flight_max, parked, quarantined, waiting;
 };
 
 struct qda_msg_daemon_row {
@@ -70,6 +75,8 @@ struct qda_msg_client_row {
 	const char *name;
 	uint32_t uid, pid, sessions, buffers, handles, calls_now;
 	uint64_t buffer_bytes, calls, refused, busy_ns, age_ns;
+	const char *unit, *program, *label, *rule;
+	uint32_t in_flight;
 };
 
 struct qda_msg_session_row {
@@ -77,6 +84,23 @@ struct qda_msg_session_row {
 	const char *domain, *state;
 	uint32_t modules, calls_now;
 	uint64_t calls, busy_ns, age_ns;
+	uint32_t kind, queued, parked;
+};
+
+enum qda_quota_scope { QDA_QUOTA_TOTAL, QDA_QUOTA_UID, QDA_QUOTA_CONNECTION };
+
+struct qda_msg_quota_entry {
+	const char *resource;
+	uint64_t limit, used, peak, refused;
+};
+
+struct qda_msg_quota_row {
+	uint32_t scope;		/* enum qda_quota_scope */
+	uint32_t uid, weight;
+	const char *rule, *name;
+	uint64_t client;
+	uint32_t n_entries;
+	const struct qda_msg_quota_entry *entries;
 };
 
 enum qda_arg_kind {
@@ -99,6 +123,10 @@ struct qda_msg_out_handle {
 	uint64_t number;
 };
 
+enum { QDA_INVOKE_PARKED = 1 };
+enum { QDA_EVENTS_LOG = 1, QDA_EVENTS_MONITOR = 2 };
+enum { QDA_KILL_CLIENT, QDA_KILL_SESSION };
+
 /* Every request, by type of the frame. */
 struct qda_msg_request {
 	uint16_t type;		/* enum qda_type: which member counts */
@@ -115,7 +143,10 @@ struct qda_msg_request {
 			bool read_only;
 		} buffer_import;
 		struct { uint64_t buffer; } buffer_free;
-		struct { const char *domain; } session_open;
+		struct {
+			const char *domain;
+			uint32_t kind, hang_ms, wait_ms;
+		} session_open;
 		struct { uint64_t session; } session_close;
 		struct {
 			uint64_t session, buffer, offset, size;
@@ -130,9 +161,23 @@ struct qda_msg_request {
 			uint32_t sc;
 			uint32_t n_args;
 			const struct qda_msg_arg *args;
+			uint32_t flags;		/* QDA_INVOKE_* */
+			int32_t priority;	/* -1 to 2 */
 		} invoke;
 		struct { uint64_t serial; } cancel;
-		struct { uint32_t mask; } subscribe;
+		struct { uint32_t mask; } subscribe;	/* QDA_EVENTS_* */
+		struct { uint64_t cursor; } quota_get;
+		struct {
+			uint32_t scope, uid;
+			const char *rule, *resource;
+			uint64_t client, limit;
+		} quota_set;
+		struct { uint32_t kind; uint64_t id; } kill;
+		struct {
+			uint32_t uid, gid, kind, n_groups;
+			const uint32_t *groups;
+			const char *unit, *action, *domain, *module;
+		} policy_check;
 	};
 };
 
@@ -174,6 +219,13 @@ struct qda_msg_reply {
 			const struct qda_msg_out_handle *out_handles;
 		} invoke;
 		struct { uint32_t was; } cancel;
+		struct { const char *text; } reload;
+		struct {
+			uint32_t n;
+			const struct qda_msg_quota_row *rows;
+			uint64_t next;
+		} quota_get;
+		struct { bool allow; const char *rule; } policy_check;
 	};
 };
 
@@ -192,6 +244,11 @@ struct qda_msg_event {
 			uint32_t level, dropped;
 			const char *text;
 		} log;
+		struct {
+			uint64_t at_ns, client, session;
+			uint32_t uid, code, dropped;
+			const char *what, *domain, *text;
+		} monitor;
 	};
 };
 

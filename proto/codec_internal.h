@@ -34,6 +34,27 @@ static inline char *qda_codec_plain(const char *s)
 	return s ? (char *)s : (char *)"";
 }
 
+/* Administration, in codec_admin.c. */
+struct qda_writer;
+int qda_codec_take_quota_get(struct qda_decoder *d, const void *message,
+			     struct qda_msg_request *out);
+int qda_codec_take_quota_set(struct qda_decoder *d, const void *message,
+			     struct qda_msg_request *out);
+int qda_codec_take_kill(struct qda_decoder *d, const void *message, struct qda_msg_request *out);
+int qda_codec_take_policy_check(struct qda_decoder *d, const void *message,
+				struct qda_msg_request *out);
+int qda_codec_take_reloaded(struct qda_decoder *d, const void *message, struct qda_msg_reply *out);
+int qda_codec_take_quota_rows(struct qda_decoder *d, const void *message,
+			      struct qda_msg_reply *out);
+int qda_codec_take_verdict(struct qda_decoder *d, const void *message, struct qda_msg_reply *out);
+void qda_codec_put_quota_get(struct qda_writer *w, const struct qda_msg_request *in);
+void qda_codec_put_quota_set(struct qda_writer *w, const struct qda_msg_request *in);
+void qda_codec_put_kill(struct qda_writer *w, const struct qda_msg_request *in);
+void qda_codec_put_policy_check(struct qda_writer *w, const struct qda_msg_request *in);
+void qda_codec_put_reloaded(struct qda_writer *w, const struct qda_msg_reply *in);
+void qda_codec_put_quota_rows(struct qda_writer *w, const struct qda_msg_reply *in);
+void qda_codec_put_verdict(struct qda_writer *w, const struct qda_msg_reply *in);
+
 /* A message in the making. Fields may be packed in several goes, in the order of their numbers: the
  * bytes are the same as if one great message had been packed, without its arrays in memory. */
 struct qda_writer {

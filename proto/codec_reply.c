@@ -71,6 +71,10 @@ static int take_domain(struct qda_decoder *d, const Qda__Domain *m, struct qda_m
 		.sessions = m->sessions,
 		.in_flight = m->in_flight,
 		.queued = m->queued,
+		.in_flight_max = m->in_flight_max,
+		.parked = m->parked,
+		.quarantined = m->quarantined,
+		.waiting = m->waiting,
 		.calls = m->calls,
 		.busy_ns = m->busy_ns,
 	};
@@ -139,6 +143,17 @@ static int take_daemon(struct qda_decoder *d, const Qda__DaemonRow *m,
 	return qda_codec_string(d, "DaemonRow.socket", m->socket, QDA_TEXT_MAX, &out->socket);
 }
 
+static int take_client_texts(struct qda_decoder *d, const Qda__ClientRow *m,
+			     struct qda_msg_client_row *out)
+{
+	if (qda_codec_string(d, "ClientRow.name", m->name, QDA_NAME_MAX, &out->name) ||
+	    qda_codec_string(d, "ClientRow.unit", m->unit, QDA_LABEL_MAX, &out->unit) ||
+	    qda_codec_string(d, "ClientRow.program", m->program, QDA_NAME_MAX, &out->program) ||
+	    qda_codec_string(d, "ClientRow.label", m->label, QDA_LABEL_MAX, &out->label))
+		return -EINVAL;
+	return qda_codec_string(d, "ClientRow.rule", m->rule, QDA_NAME_MAX, &out->rule);
+}
+
 static int take_clients(struct qda_decoder *d, const Qda__GetStatusReply *m,
 			struct qda_msg_reply *out)
 {
@@ -162,8 +177,9 @@ static int take_clients(struct qda_decoder *d, const Qda__GetStatusReply *m,
 			.refused = c->refused,
 			.busy_ns = c->busy_ns,
 			.age_ns = c->age_ns,
+			.in_flight = c->in_flight,
 		};
-		if (qda_codec_string(d, "ClientRow.name", c->name, QDA_NAME_MAX, &rows[i].name))
+		if (take_client_texts(d, c, &rows[i]))
 			return -EINVAL;
 	}
 	out->get_status.n_clients = (uint32_t)m->n_clients;
@@ -189,6 +205,9 @@ static int take_sessions(struct qda_decoder *d, const Qda__GetStatusReply *m,
 			.calls = s->calls,
 			.busy_ns = s->busy_ns,
 			.age_ns = s->age_ns,
+			.kind = s->kind,
+			.queued = s->queued,
+			.parked = s->parked,
 		};
 		if (qda_codec_string(d, "SessionRow.domain", s->domain, QDA_DOMAIN_MAX,
 				     &rows[i].domain) ||
@@ -318,6 +337,10 @@ static void make_domain(Qda__Domain *m, const struct qda_msg_domain *in, char *t
 	m->sessions = in->sessions;
 	m->in_flight = in->in_flight;
 	m->queued = in->queued;
+	m->in_flight_max = in->in_flight_max;
+	m->parked = in->parked;
+	m->quarantined = in->quarantined;
+	m->waiting = in->waiting;
 	m->calls = in->calls;
 	m->busy_ns = in->busy_ns;
 	m->text = qda_codec_clean(in->text, text, QDA_TEXT_MAX);
@@ -376,9 +399,15 @@ static void put_client(struct qda_writer *w, const struct qda_msg_client_row *in
 {
 	Qda__GetStatusReply m = QDA__GET_STATUS_REPLY__INIT;
 	Qda__ClientRow row = QDA__CLIENT_ROW__INIT, *list = &row;
-	char name[QDA_NAME_MAX + 1];
+	char name[QDA_NAME_MAX + 1], unit[QDA_LABEL_MAX + 1], program[QDA_NAME_MAX + 1];
+	char label[QDA_LABEL_MAX + 1], rule[QDA_NAME_MAX + 1];
 
 	row.id = in->id;
+	row.unit = qda_codec_clean(in->unit, unit, QDA_LABEL_MAX);
+	row.program = qda_codec_clean(in->program, program, QDA_NAME_MAX);
+	row.label = qda_codec_clean(in->label, label, QDA_LABEL_MAX);
+	row.rule = qda_codec_clean(in->rule, rule, QDA_NAME_MAX);
+	row.in_flight = in->in_flight;
 	row.uid = in->uid;
 	row.pid = in->pid;
 	row.name = qda_codec_clean(in->name, name, QDA_NAME_MAX);
@@ -406,6 +435,9 @@ static void put_session(struct qda_writer *w, const struct qda_msg_session_row *
 	row.domain = qda_codec_plain(in->domain);
 	row.state = qda_codec_plain(in->state);
 	row.modules = in->modules;
+	row.kind = in->kind;
+	row.queued = in->queued;
+	row.parked = in->parked;
 	row.calls_now = in->calls_now;
 	row.calls = in->calls;
 	row.busy_ns = in->busy_ns;
@@ -533,6 +565,9 @@ STATUS_IS_FIRST(Qda__BufferMapReply);
 STATUS_IS_FIRST(Qda__ModuleReply);
 STATUS_IS_FIRST(Qda__InvokeReply);
 STATUS_IS_FIRST(Qda__CancelReply);
+STATUS_IS_FIRST(Qda__ReloadReply);
+STATUS_IS_FIRST(Qda__QuotaGetReply);
+STATUS_IS_FIRST(Qda__PolicyCheckReply);
 
 static const struct {
 	const ProtobufCMessageDescriptor *type;
@@ -559,6 +594,14 @@ static const struct {
 	[QDA_TYPE_INVOKE] = { &qda__invoke_reply__descriptor, take_invoke, put_invoke },
 	[QDA_TYPE_CANCEL] = { &qda__cancel_reply__descriptor, take_cancel, put_cancel },
 	[QDA_TYPE_SUBSCRIBE] = { &qda__done__descriptor, take_done, put_done },
+	[QDA_TYPE_RELOAD] = { &qda__reload_reply__descriptor, qda_codec_take_reloaded,
+			      qda_codec_put_reloaded },
+	[QDA_TYPE_QUOTA_GET] = { &qda__quota_get_reply__descriptor, qda_codec_take_quota_rows,
+				 qda_codec_put_quota_rows },
+	[QDA_TYPE_QUOTA_SET] = { &qda__done__descriptor, take_done, put_done },
+	[QDA_TYPE_KILL] = { &qda__done__descriptor, take_done, put_done },
+	[QDA_TYPE_POLICY_CHECK] = { &qda__policy_check_reply__descriptor, qda_codec_take_verdict,
+				    qda_codec_put_verdict },
 };
 
 static bool known(uint16_t type)

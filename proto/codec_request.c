@@ -26,8 +26,7 @@ static int take_hello(struct qda_decoder *d, const void *message, struct qda_msg
 	return qda_codec_string(d, "Hello.name", m->name, QDA_NAME_MAX, &out->hello.name);
 }
 
-static int take_list_domains(struct qda_decoder *d, const void *message,
-			     struct qda_msg_request *out)
+static int take_nothing(struct qda_decoder *d, const void *message, struct qda_msg_request *out)
 {
 	return 0;
 }
@@ -81,6 +80,12 @@ static int take_session_open(struct qda_decoder *d, const void *message,
 {
 	const Qda__SessionOpen *m = message;
 
+	if (m->kind > 1)
+		return qda_codec_fail(d, "SessionOpen.kind: %u; unsigned (0) or privileged (1)",
+				      m->kind);
+	out->session_open.kind = m->kind;
+	out->session_open.hang_ms = m->hang_ms;
+	out->session_open.wait_ms = m->wait_ms;
 	return qda_codec_string(d, "SessionOpen.domain", m->domain, QDA_DOMAIN_MAX,
 				&out->session_open.domain);
 }
@@ -206,6 +211,10 @@ static int take_invoke(struct qda_decoder *d, const void *message, struct qda_ms
 	struct qda_msg_arg *args;
 	uint32_t in, out_bytes;
 
+	if (m->flags > QDA_INVOKE_PARKED)
+		return qda_codec_fail(d, "Invoke.flags: %#x, only bit 0 is defined", m->flags);
+	if (m->priority < -1 || m->priority > 2)
+		return qda_codec_fail(d, "Invoke.priority: %d, -1 to 2 are allowed", m->priority);
 	if (m->n_args != fastrpc_sc_args(m->sc))
 		return qda_codec_fail(d, "Invoke.args: %zu elements, but the scalars 0x%08x say %u",
 				      m->n_args, m->sc, fastrpc_sc_args(m->sc));
@@ -225,6 +234,8 @@ static int take_invoke(struct qda_decoder *d, const void *message, struct qda_ms
 	out->invoke.handle = m->handle;
 	out->invoke.sc = m->sc;
 	out->invoke.timeout_us = m->timeout_us;
+	out->invoke.flags = m->flags;
+	out->invoke.priority = m->priority;
 	out->invoke.n_args = (uint32_t)m->n_args;
 	out->invoke.args = args;
 	return 0;
@@ -240,8 +251,9 @@ static int take_subscribe(struct qda_decoder *d, const void *message, struct qda
 {
 	const Qda__Subscribe *m = message;
 
-	if (m->mask > 1)
-		return qda_codec_fail(d, "Subscribe.mask: %#x, only bit 0 is defined", m->mask);
+	if (m->mask > (QDA_EVENTS_LOG | QDA_EVENTS_MONITOR))
+		return qda_codec_fail(d, "Subscribe.mask: %#x, only bits 0 and 1 are defined",
+				      m->mask);
 	out->subscribe.mask = m->mask;
 	return 0;
 }
@@ -298,6 +310,9 @@ static void put_session_open(struct qda_writer *w, const struct qda_msg_request 
 	Qda__SessionOpen m = QDA__SESSION_OPEN__INIT;
 
 	m.domain = qda_codec_plain(in->session_open.domain);
+	m.kind = in->session_open.kind;
+	m.hang_ms = in->session_open.hang_ms;
+	m.wait_ms = in->session_open.wait_ms;
 	qda_writer_append(w, &m.base);
 }
 
@@ -371,6 +386,11 @@ static void put_invoke(struct qda_writer *w, const struct qda_msg_request *in)
 		m = (Qda__Invoke)QDA__INVOKE__INIT;
 		m.args = list;
 	} while (done < in->invoke.n_args);
+	if (!in->invoke.flags && !in->invoke.priority)
+		return;
+	m.flags = in->invoke.flags;
+	m.priority = in->invoke.priority;
+	qda_writer_append(w, &m.base);
 }
 
 static void put_cancel(struct qda_writer *w, const struct qda_msg_request *in)
@@ -399,7 +419,7 @@ static const struct {
 	void (*put)(struct qda_writer *w, const struct qda_msg_request *in);
 } requests[] = {
 	[QDA_TYPE_HELLO] = { &qda__hello__descriptor, take_hello, put_hello },
-	[QDA_TYPE_LIST_DOMAINS] = { &qda__list_domains__descriptor, take_list_domains,
+	[QDA_TYPE_LIST_DOMAINS] = { &qda__list_domains__descriptor, take_nothing,
 		put_nothing },
 	[QDA_TYPE_GET_STATUS] = { &qda__get_status__descriptor, take_get_status, put_get_status },
 	[QDA_TYPE_BUFFER_ALLOC] = { &qda__buffer_alloc__descriptor, take_buffer_alloc,
@@ -422,6 +442,14 @@ static const struct {
 	[QDA_TYPE_INVOKE] = { &qda__invoke__descriptor, take_invoke, put_invoke },
 	[QDA_TYPE_CANCEL] = { &qda__cancel__descriptor, take_cancel, put_cancel },
 	[QDA_TYPE_SUBSCRIBE] = { &qda__subscribe__descriptor, take_subscribe, put_subscribe },
+	[QDA_TYPE_RELOAD] = { &qda__reload__descriptor, take_nothing, put_nothing },
+	[QDA_TYPE_QUOTA_GET] = { &qda__quota_get__descriptor, qda_codec_take_quota_get,
+		qda_codec_put_quota_get },
+	[QDA_TYPE_QUOTA_SET] = { &qda__quota_set__descriptor, qda_codec_take_quota_set,
+		qda_codec_put_quota_set },
+	[QDA_TYPE_KILL] = { &qda__kill__descriptor, qda_codec_take_kill, qda_codec_put_kill },
+	[QDA_TYPE_POLICY_CHECK] = { &qda__policy_check__descriptor, qda_codec_take_policy_check,
+		qda_codec_put_policy_check },
 };
 
 int qda_request_decode(struct qda_decoder *d, uint16_t type, const uint8_t *body, size_t n,

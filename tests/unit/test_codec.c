@@ -329,7 +329,7 @@ static void reply_to_hello(void **state)
 }
 
 static const struct qda_msg_domain full_domain = {
-	"cdsp", "up", "soft", "why not", 0x68, 16, 3, 4, 5, BIG, BIG - 1, true,
+	"cdsp", "up", "soft", "why not", 0x68, 16, 3, 4, 5, BIG, BIG - 1, true, 6, 7, 8, 9,
 };
 
 static void assert_domain(const struct qda_msg_domain *d)
@@ -346,6 +346,10 @@ static void assert_domain(const struct qda_msg_domain *d)
 	assert_u64(d->calls, BIG);
 	assert_u64(d->busy_ns, BIG - 1);
 	assert_true(d->unsigned_pd);
+	assert_int_equal(d->in_flight_max, 6);
+	assert_int_equal(d->parked, 7);
+	assert_int_equal(d->quarantined, 8);
+	assert_int_equal(d->waiting, 9);
 }
 
 static void reply_to_list_domains(void **state)
@@ -368,10 +372,11 @@ static void reply_to_list_domains(void **state)
 static void reply_to_get_status(void **state)
 {
 	const struct qda_msg_client_row client = {
-		1, "name", 2, 3, 4, 5, 6, 7, BIG, 9, 10, 11, 12
+		1, "name", 2, 3, 4, 5, 6, 7, BIG, 9, 10, 11, 12,
+		"a.service", "prog", "label", "10-a", 13
 	};
 	const struct qda_msg_session_row sessions[] = {
-		{ BIG, 2, "cdsp", "open", 3, 4, 5, 6, 7 },
+		{ BIG, 2, "cdsp", "open", 3, 4, 5, 6, 7, 1, 20, 21 },
 		{ 8, 9, "adsp", "lost", 10, 11, 12, 13, BIG },
 	};
 	const struct qda_msg_reply in = {
@@ -396,7 +401,13 @@ static void reply_to_get_status(void **state)
 	assert_u64(out.get_status.clients[0].id, 1);
 	assert_string_equal(out.get_status.clients[0].name, "name");
 	assert_memory_equal(&out.get_status.clients[0].uid, &client.uid,
-			    sizeof(client) - offsetof(struct qda_msg_client_row, uid));
+			    offsetof(struct qda_msg_client_row, unit) -
+				    offsetof(struct qda_msg_client_row, uid));
+	assert_string_equal(out.get_status.clients[0].unit, "a.service");
+	assert_string_equal(out.get_status.clients[0].program, "prog");
+	assert_string_equal(out.get_status.clients[0].label, "label");
+	assert_string_equal(out.get_status.clients[0].rule, "10-a");
+	assert_int_equal(out.get_status.clients[0].in_flight, 13);
 	assert_int_equal(out.get_status.n_sessions, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct qda_msg_session_row *s = &out.get_status.sessions[i];

@@ -128,8 +128,23 @@ static void small_numbers(void **state)
 	assert_refused(judge(&in), "Hello.min_version");
 	in = (struct qda_msg_request){ .type = QDA_TYPE_GET_STATUS, .get_status = { 4, 0 } };
 	assert_refused(judge(&in), "GetStatus.kind");
-	in = (struct qda_msg_request){ .type = QDA_TYPE_SUBSCRIBE, .subscribe = { 2 } };
+	in = (struct qda_msg_request){ .type = QDA_TYPE_SUBSCRIBE, .subscribe = { 4 } };
 	assert_refused(judge(&in), "Subscribe.mask");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_SESSION_OPEN, .session_open = { "", 2 } };
+	assert_refused(judge(&in), "SessionOpen.kind");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_INVOKE, .invoke = { .flags = 2 } };
+	assert_refused(judge(&in), "Invoke.flags");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_INVOKE, .invoke = { .priority = 3 } };
+	assert_refused(judge(&in), "Invoke.priority");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_INVOKE, .invoke = { .priority = -2 } };
+	assert_refused(judge(&in), "Invoke.priority");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_QUOTA_SET, .quota_set = { .scope = 3 } };
+	assert_refused(judge(&in), "QuotaSet.scope");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_KILL, .kill = { 2, 1 } };
+	assert_refused(judge(&in), "Kill.kind");
+	in = (struct qda_msg_request){ .type = QDA_TYPE_POLICY_CHECK,
+				       .policy_check = { .kind = 2 } };
+	assert_refused(judge(&in), "PolicyCheck.kind");
 	reply = (struct qda_msg_reply){ .type = QDA_TYPE_CANCEL, .cancel = { 3 } };
 	assert_refused(judge_reply(&reply), "CancelReply.was");
 	reply = (struct qda_msg_reply){ .type = QDA_TYPE_CANCEL, .status = { .code = 4095 } };
