@@ -349,6 +349,20 @@ static int take_invoke(void *data, const struct qda_delivery *in, struct qda_err
 
 /* --- calls --- */
 
+static int take_options(const struct qda_call_options *options, struct qda_call *call,
+			struct qda_msg_request *request, struct qda_error *err)
+{
+	call->times = options ? *options : (struct qda_call_options){ 0 };
+	call->times.dsp_ns = call->times.queue_ns = 0;
+	if (call->times.priority < QDA_PRIORITY_LOW || call->times.priority > QDA_PRIORITY_URGENT)
+		return qda_fail(err, -EINVAL, "priority %d: from low (%d) to urgent (%d)",
+				call->times.priority, QDA_PRIORITY_LOW, QDA_PRIORITY_URGENT);
+	request->invoke.timeout_us = call->times.timeout_us;
+	request->invoke.priority = call->times.priority;
+	request->invoke.flags = call->times.parked ? QDA_INVOKE_PARKED : 0;
+	return 0;
+}
+
 static int start(struct qda_module *m, uint32_t method, const struct qda_arg *args, unsigned n_args,
 		 const struct qda_call_options *options, struct qda_call *call,
 		 struct qda_error *err)
@@ -368,9 +382,10 @@ static int start(struct qda_module *m, uint32_t method, const struct qda_arg *ar
 	call->take_data = call;
 	call->session = m->session->number;
 	call->method = method;
-	call->times = (struct qda_call_options){ .timeout_us = options ? options->timeout_us : 0 };
+	r = take_options(options, call, &request, err);
+	if (r)
+		return r;
 	request.invoke.handle = m->handle;
-	request.invoke.timeout_us = call->times.timeout_us;
 	request.invoke.sc = sc;
 	request.invoke.n_args = n_args;
 	request.invoke.args = call->args;

@@ -74,12 +74,14 @@ static int take_session(void *data, const struct qda_delivery *in, struct qda_er
 	return 0;
 }
 
-static int open_session(struct qda_client *c, const char *domain, const int *fds, unsigned n_fds,
-			struct qda_session **out, struct qda_error *err)
+static int open_session(struct qda_client *c, const struct qda_session_options *options,
+			const int *fds, unsigned n_fds, struct qda_session **out,
+			struct qda_error *err)
 {
 	struct qda_msg_request request = {
 		.type = QDA_TYPE_SESSION_OPEN,
-		.session_open = { .domain = domain },
+		.session_open = { .domain = options->domain, .kind = !!options->privileged,
+				  .hang_ms = options->hang_ms, .wait_ms = options->wait_ms },
 	};
 	struct qda_session *s = calloc(1, sizeof(*s));
 	int r;
@@ -99,17 +101,20 @@ static int open_session(struct qda_client *c, const char *domain, const int *fds
 int qda_session_open(struct qda_client *c, const struct qda_session_options *options,
 		     struct qda_session **out, struct qda_error *err)
 {
-	const char *domain = options ? options->domain : NULL;
-	const char *const *dirs = options ? options->module_dirs : NULL;
+	static const struct qda_session_options none;
+	const char *const *dirs;
 	int fds[DIRS_MAX];
 	int n, r;
 
 	*out = NULL;
+	if (!options)
+		options = &none;
 	r = qda_usable(c, err);
 	if (r == 0)
-		r = qda_domain_check(domain, err);
+		r = qda_domain_check(options->domain, err);
 	if (r)
 		return r;
+	dirs = options->module_dirs;
 	if (dirs && dirs[0] && !c->client_dirs)
 		return qda_fail(err, -EPERM,
 				"this broker takes no module directories from programs, "
@@ -117,7 +122,7 @@ int qda_session_open(struct qda_client *c, const struct qda_session_options *opt
 	n = open_dirs(dirs, fds, err);
 	if (n < 0)
 		return n;
-	r = open_session(c, domain, fds, (unsigned)n, out, err);
+	r = open_session(c, options, fds, (unsigned)n, out, err);
 	close_dirs(fds, (unsigned)n);
 	return r;
 }

@@ -109,6 +109,14 @@ struct qda_session_options {
 	 *  qdad --user takes them (-EPERM otherwise). Relative ones are the program's: they are
 	 *  opened by this call. May be NULL. */
 	const char *const *module_dirs;
+	/** How long to wait for a context bank when all of the domain are in use; 0: not at all
+	 *  (-EUSERS). Waiting is in fair order: who holds fewest sessions comes first. */
+	uint32_t wait_ms;
+	/** End the session (-ECONNRESET for its calls) when a call of it holds the DSP longer than
+	 *  this; 0, or what is more than the domain's own limit: that limit. Parked calls may. */
+	uint32_t hang_ms;
+	/** 1: a PD with the rights of signed ones; only by policy (-EACCES otherwise). */
+	int privileged;
 };
 
 /** Open a PD on a DSP. `options` may be NULL. */
@@ -272,7 +280,14 @@ static inline struct qda_arg qda_out_number(uint64_t *number)
 	return a;
 }
 
-/** Options of one call; zero-initialise. In: timeout. Out: times. */
+enum qda_priority {
+	QDA_PRIORITY_LOW = -1,	  /**< after the other calls of the same user */
+	QDA_PRIORITY_NORMAL = 0,
+	QDA_PRIORITY_HIGH = 1,	  /**< before the other calls of the same user */
+	QDA_PRIORITY_URGENT = 2,  /**< before those of other users, too; only by policy */
+};
+
+/** Options of one call; zero-initialise. In: timeout, priority, parked. Out: times. */
 struct qda_call_options {
 	/** In: 0 none. Expired: -ETIME. A method that runs already cannot be stopped: it goes on,
 	 *  abandoned. Until it returns or its session is closed it may still read and write the
@@ -281,6 +296,11 @@ struct qda_call_options {
 	 *  32 as a rule) and among the connection's calls. When abandoned calls hold all places the
 	 *  session takes no more: close it. */
 	uint64_t timeout_us;
+	int priority; /**< in: enum qda_priority */
+	/** In: 1: the method waits for something outside the DSP (a listener, a queue): the call
+	 *  takes no slot from others and may run for as long as it likes. How many of these there
+	 *  may be has a limit of its own. */
+	int parked;
 	uint64_t dsp_ns;   /**< out: time holding a DSP slot; 0 if the call was given up */
 	uint64_t queue_ns; /**< out: time waiting for one; 0 if the call was given up */
 };
