@@ -49,6 +49,10 @@ enum qda_call_arg_kind {
 	QDA_CALL_MODULE,	/* in handle; ref: a module. Out handle: a module is wanted */
 };
 
+/* Order among the queued calls of one uid: a higher one goes first. Urgent ones go before calls of
+ * other uids, too: only where the policy allows it (QDA_WISH_URGENT). */
+enum { QDA_CALL_LOW = -1, QDA_CALL_NORMAL, QDA_CALL_HIGH, QDA_CALL_URGENT };
+
 /* One argument as a front gives it. Order as in FastRPC: in, out, in handles, out handles. */
 struct qda_call_arg {
 	uint32_t kind;
@@ -65,6 +69,10 @@ struct qda_call_request {
 	const uint8_t *in;		/* inline bytes, one argument after the other */
 	size_t n_in;
 	uint64_t timeout_us;		/* 0 none */
+	int32_t priority;		/* QDA_CALL_LOW to QDA_CALL_URGENT */
+	/* It waits in its method for something outside (a listener, a queue), maybe for ever: it
+	 * takes no slot from others, counts as no DSP time, and may not be many. */
+	bool parked;
 };
 
 struct qda_out_handle {
