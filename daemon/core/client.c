@@ -112,34 +112,9 @@ void qda_client_gone(struct qda_client *client)
 	qda_client_unref(client);
 }
 
-int qda_client_check_access(const struct qda_client *client, struct qda_fail *fail)
-{
-	const struct qda_core_config *config = &client->core->config;
-	const struct qda_question question = { .wish = QDA_WISH_USE };
-	const struct qda_policy_rule *rule = qda_rules_decide(
-		client->core->rules, config->daemon_uid, &client->principal, &question);
-
-	if (rule && rule->allow)
-		return 0;
-	if (config->user_mode)
-		return qda_fail(fail, EACCES,
-				"uid %u: this broker serves only uid %u, who started it",
-				client->principal.uid, config->daemon_uid);
-	return qda_fail(fail, EACCES,
-			"uid %u may not use the DSP: no rule of the policy allows it anything; ask "
-			"the administrator (usually: to be made a member of group qda)",
-			client->principal.uid);
-}
-
 void qda_client_set_name(struct qda_client *client, const char *name)
 {
 	snprintf(client->name, sizeof(client->name), "%s", name);
-}
-
-bool qda_client_may_see(const struct qda_client *client, uid_t uid)
-{
-	return client->principal.uid == uid || client->principal.uid == 0 ||
-	       client->principal.uid == client->core->config.daemon_uid;
 }
 
 int qda_client_add_handle(struct qda_client *client, void *object, enum qda_handle_kind kind,

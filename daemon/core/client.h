@@ -11,14 +11,21 @@
 struct qda_log_line;
 struct qda_session;
 
+/* A uid or gid that has no number in the daemon's user namespace. The kernel calls all of them
+ * `nobody`; here no rule about a user or a group matches them. */
+#define QDA_ID_UNMAPPED ((uid_t)-1)
+
 /* Who is behind a connection, as the kernel said when it was made. */
 struct qda_principal {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid;	/* or QDA_ID_UNMAPPED */
+	gid_t gid;	/* or QDA_ID_UNMAPPED */
 	pid_t pid;	/* 0: not visible from here (another pid namespace) */
 	gid_t *groups;	/* supplementary ones; malloc()ed, taken over by the client */
 	unsigned n_groups;
 	char unit[QDA_UNIT_MAX];	/* system unit; empty: none, or not known */
+	/* For people only, no rule looks at them. Printable; empty: not known. */
+	char label[128];	/* of the security module, cut when longer */
+	char program[16];	/* what the process calls itself, so it proves nothing */
 };
 
 /* What core tells a client unasked. `session` is the client's handle for it. */
@@ -73,7 +80,13 @@ int qda_client_check_access(const struct qda_client *client, struct qda_fail *fa
 
 void qda_client_set_name(struct qda_client *client, const char *name);
 
-/* May this client see rows of that uid? */
+/* What the policy answers to this client: 0, or -EACCES with the rule that decided (or that none
+ * did), who asked for what, and what to do. In policy.c, as the next two. */
+int qda_client_check(const struct qda_client *client, const struct qda_question *question,
+		     struct qda_fail *fail);
+int qda_client_check_admin(const struct qda_client *client, enum qda_admin admin,
+			   struct qda_fail *fail);
+/* May this client see rows of that uid? Its own, or all by admin=status. */
 bool qda_client_may_see(const struct qda_client *client, uid_t uid);
 
 /* A handle for an object, charged by the object itself. */

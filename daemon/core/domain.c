@@ -110,6 +110,34 @@ void qda_domain_pump(struct qda_domain *domain)
 	domain->pumping = false;
 }
 
+static uint32_t at_most(uint32_t wanted, uint32_t most)
+{
+	return wanted && wanted < most ? wanted : most;
+}
+
+/* What is configured, as far as the device can do it. */
+static void fit_device(struct qda_domain *domain)
+{
+	domain->in_flight_max = at_most(domain->in_flight_wanted, domain->info.calls_max);
+	domain->session_in_flight_max = at_most(domain->core->rules->session_in_flight,
+						domain->info.session_calls_max);
+}
+
+void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms)
+{
+	struct qda_client *client;
+	struct qda_session *session;
+
+	domain->in_flight_wanted = in_flight_max;
+	domain->hang_ms = hang_ms;
+	fit_device(domain);
+	TAILQ_FOREACH (client, &domain->core->clients, link)
+		TAILQ_FOREACH (session, &client->sessions, link)
+			if (session->domain == domain)
+				qda_session_update_ready(session);
+	qda_domain_pump(domain);
+}
+
 static void on_done(void *owner, uint64_t cookie, const struct qda_device_done *done)
 {
 	struct qda_domain *domain = owner;
@@ -161,11 +189,6 @@ static void on_log(void *owner, uint64_t cookie, const struct qda_log_line *line
 		session->client->ops->log(session->client->front, session->handle, line);
 }
 
-static uint32_t at_most(uint32_t wanted, uint32_t most)
-{
-	return wanted && wanted < most ? wanted : most;
-}
-
 static void on_state(void *owner, enum qda_device_state state, const char *why)
 {
 	struct qda_domain *domain = owner;
@@ -175,9 +198,7 @@ static void on_state(void *owner, enum qda_device_state state, const char *why)
 	snprintf(domain->why, sizeof(domain->why), "%s", why ? why : "");
 	if (state == QDA_DEVICE_UP) {
 		domain->device->ops->info(domain->device, &domain->info);
-		domain->in_flight_max = at_most(domain->in_flight_wanted, domain->info.calls_max);
-		domain->session_in_flight_max = at_most(domain->core->rules->session_in_flight,
-							domain->info.session_calls_max);
+		fit_device(domain);
 	}
 	TAILQ_FOREACH (client, &domain->core->clients, link)
 		client->ops->domain_changed(client->front, domain->name, state_names[state]);

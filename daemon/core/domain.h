@@ -17,6 +17,7 @@ struct qda_domain {
 	enum qda_device_state state;
 	struct qda_session_list ready;	/* sessions with queued calls that may go */
 	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
+	uint32_t hang_ms;		/* configured; how long a call may hold its slot; 0: ever */
 	uint32_t in_flight_max, session_in_flight_max;	/* as the device allows */
 	uint32_t in_flight, queued, sessions;
 	uint64_t calls, busy_ns;
@@ -31,6 +32,9 @@ extern const struct qda_device_events qda_domain_events;
 /* in_flight_max 0: what the device can do. */
 int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_max,
 		   struct qda_domain **out);
+/* Of the configuration, and again after qda_core_apply(). Fewer calls in flight than there are take
+ * nothing away. */
+void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms);
 void qda_domain_attach(struct qda_domain *domain, struct qda_device *device);
 struct qda_domain *qda_domain_free(struct qda_domain *domain);
 

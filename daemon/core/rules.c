@@ -4,11 +4,11 @@
  */
 #include "core/rules.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/client.h"
+#include "core/uri.h"
 
 static const char *const admin_names[QDA_ADMIN_N] = {
 	[QDA_ADMIN_STATUS] = "status",
@@ -40,6 +40,8 @@ struct qda_rules *qda_rules_new(void)
 		return NULL;
 	strcpy(rules->fallback.name, "default");
 	rules->fallback.weight = QDA_WEIGHT_USUAL;
+	rules->fallback.requests = QDA_REQUESTS_USUAL;
+	rules->fallback.burst = QDA_BURST_USUAL;
 	rules->session_in_flight = 32;
 	return rules;
 }
@@ -80,24 +82,42 @@ const struct qda_quota_rule *qda_rules_quota(const struct qda_rules *rules,
 	return &rules->fallback;
 }
 
-/* A refusal that names modules is about these only: it says nothing about the session they would be
- * loaded in. */
-static bool is_about(const struct qda_policy_rule *rule, const struct qda_question *q)
+static bool refuses_all(const struct qda_policy_rule *rule)
 {
-	if (q->wish == QDA_WISH_ADMIN || rule->admin)
-		return q->wish == QDA_WISH_ADMIN && rule->admin & 1u << q->admin;
-	if (q->wish == QDA_WISH_USE)
-		return rule->allow; /* a refusal of something leaves the rest */
-	if (*rule->domain && strcmp(rule->domain, q->domain) != 0)
-		return false;
-	if (rule->kinds && !(rule->kinds & 1u << q->kind))
+	return !rule->allow && !rule->admin && !*rule->domain && !rule->kinds && !*rule->module;
+}
+
+static bool matches_module(const struct qda_policy_rule *rule, const char *uri)
+{
+	struct qda_module_name name;
+
+	if (!*rule->module)
+		return true;
+	if (!qda_module_name_read(uri, &name))
+		return !rule->allow;
+	return qda_module_name_matches(&name, rule->module);
+}
+
+static bool is_about_session(const struct qda_policy_rule *rule, const struct qda_question *q)
+{
+	if (rule->admin || (*rule->domain && strcmp(rule->domain, q->domain) != 0) ||
+	    (rule->kinds && !(rule->kinds & 1u << q->kind)))
 		return false;
 	if (q->wish == QDA_WISH_MODULE)
-		return !*rule->module || fnmatch(rule->module, q->module, 0) == 0;
-	if (rule->allow && ((q->wish == QDA_WISH_DIRS && !rule->dirs) ||
-			    (q->wish == QDA_WISH_URGENT && !rule->urgent)))
-		return false;
-	return rule->allow || !*rule->module;
+		return matches_module(rule, q->module);
+	if (!rule->allow)
+		return !*rule->module;
+	return (q->wish != QDA_WISH_DIRS || rule->dirs) &&
+	       (q->wish != QDA_WISH_URGENT || rule->urgent);
+}
+
+static bool is_about(const struct qda_policy_rule *rule, const struct qda_question *q)
+{
+	if (q->wish == QDA_WISH_USE)
+		return rule->allow || refuses_all(rule);
+	if (q->wish == QDA_WISH_ADMIN)
+		return rule->admin & 1u << q->admin || refuses_all(rule);
+	return is_about_session(rule, q);
 }
 
 const struct qda_policy_rule *qda_rules_decide(const struct qda_rules *rules, uid_t daemon_uid,

@@ -23,6 +23,9 @@ struct qda_principal;
 #define QDA_UNIT_MAX	   128u
 #define QDA_MODULE_PATTERN_MAX 160u
 #define QDA_WEIGHT_USUAL   100u
+#define QDA_WEIGHT_MAX	   10000u
+#define QDA_REQUESTS_USUAL 1000u
+#define QDA_BURST_USUAL	   2000u
 
 /* Whom a rule is about: all that is given must match. Nothing given: everybody. */
 struct qda_who {
@@ -38,6 +41,8 @@ struct qda_quota_rule {
 	char name[QDA_RULE_NAME_MAX + 1];
 	struct qda_who who;
 	uint64_t limits[QDA_RES_N];
+	uint64_t requests;	/* per second: everything but calls and their cancel */
+	uint64_t burst;		/* of them at once, after some quiet */
 	uint32_t weight;
 };
 
@@ -60,7 +65,7 @@ struct qda_policy_rule {
 	unsigned admin;		/* bits 1 << QDA_ADMIN_*: the rule is about these and nothing else */
 	char domain[16];	/* empty: any */
 	unsigned kinds;		/* bits 1 << QDA_SESSION_*; 0: any */
-	char module[QDA_MODULE_PATTERN_MAX];	/* pattern of URIs; empty: any */
+	char module[QDA_MODULE_PATTERN_MAX];	/* pattern, see uri.h; empty: any */
 	bool dirs;		/* allow: module directories of the client's own, too */
 	bool urgent;		/* allow: calls that go before those of others, too */
 };
@@ -90,19 +95,32 @@ struct qda_question {
 	enum qda_wish wish;
 	const char *domain;
 	enum qda_session_kind kind;
-	const char *module;	/* URI */
+	const char *module;	/* URI, as the DSP gets it */
 	enum qda_admin admin;
 };
 
-/* All limits 0, no rule, weight QDA_WEIGHT_USUAL. NULL: out of memory. */
+/* All limits 0, no rule, weight and requests the usual. NULL: out of memory. */
 struct qda_rules *qda_rules_new(void);
 struct qda_rules *qda_rules_free(struct qda_rules *rules);
 
+/*
+ * What a rule is about, beside who asks:
+ *
+ * - USE is allowed by any rule that allows anything, and refused by one that refuses everything
+ *   (allow=no and nothing else).
+ * - ADMIN is allowed only by rules that name the right, and refused by those and by one that refuses
+ *   everything.
+ * - DIRS and URGENT are allowed only by rules that say so.
+ * - A rule with a module pattern that allows, allows the session that such modules are loaded in;
+ *   one that refuses says nothing about the session. A URI of which it cannot be told what a DSP
+ *   would load matches no pattern that allows, and every one that refuses.
+ */
 bool qda_who_matches(const struct qda_who *who, const struct qda_principal *principal);
 /* Never NULL. */
 const struct qda_quota_rule *qda_rules_quota(const struct qda_rules *rules,
 					     const struct qda_principal *principal);
-/* The rule that decides, whose `allow` is the answer; NULL: none does, so no. uid 0 and
+/* The rule that decides, whose `allow` is the answer; NULL: none does, so no. In a question about
+ * sessions and what is done in them, domain is never NULL. uid 0 and
  * `daemon_uid` may do everything: a rule named "built-in" says so. */
 const struct qda_policy_rule *qda_rules_decide(const struct qda_rules *rules, uid_t daemon_uid,
 					       const struct qda_principal *principal,

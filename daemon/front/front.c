@@ -187,6 +187,11 @@ int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front
 	return 0;
 }
 
+void qda_front_set_hello_ms(struct qda_front *front, uint32_t hello_ms)
+{
+	front->config.hello_ms = hello_ms;
+}
+
 void qda_front_stop(struct qda_front *front)
 {
 	if (!front->listening)

@@ -22,6 +22,10 @@ struct qda_front_config {
 	mode_t mode;			/* of the socket file */
 	uint32_t hello_ms;		/* a connection must say Hello within */
 	const char *version;		/* "qdad 0.1.0" */
+	/* Read the configuration anew. 0: it holds now, and fail->text says what of it needs a restart
+	 * ("" is nothing). Else a negative errno with *fail, and the old one holds. */
+	int (*reload)(void *owner, struct qda_fail *fail);
+	void *owner;
 };
 
 struct qda_disposer;
@@ -47,6 +51,8 @@ struct qda_front {
 /* Listen at config->socket_path (its directory must exist; a stale socket is replaced). */
 int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
 		  struct qda_front **out);
+/* For connections from now on. */
+void qda_front_set_hello_ms(struct qda_front *front, uint32_t hello_ms);
 /* Take no more connections; the socket file goes. */
 void qda_front_stop(struct qda_front *front);
 /* End all connections. Memory goes when the loop has run the close callbacks: call qda_front_free()
