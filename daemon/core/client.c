@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,33 @@ void qda_client_gone(struct qda_client *client)
 	qda_charge_deinit(&client->connection);
 	qda_charge_deinit(&client->fds);
 	qda_client_unref(client);
+}
+
+/* What may be waited for is at most a second away; what will never come, a minute. */
+static uint32_t retry_ms(uint64_t wait_ns)
+{
+	return wait_ns < UINT64_MAX ? wait_ns / 1000000 + 1 : 60000;
+}
+
+int qda_client_take_request(struct qda_client *client, struct qda_fail *fail)
+{
+	struct qda_user *user = client->user;
+	uint64_t wait_ns;
+
+	if (qda_rate_take(&user->rate, user->requests, user->burst, qda_core_now(client->core),
+			  &wait_ns))
+		return 0;
+	user->n_hasty++;
+	qda_fail(fail, EDQUOT,
+		 "uid %u sends requests too fast: %" PRIu64 " a second are allowed, %" PRIu64
+		 " at once (calls are not counted); wait %u ms, or raise requests and burst in "
+		 "the configuration",
+		 user->uid, user->requests, user->burst, retry_ms(wait_ns));
+	fail->resource = "requests";
+	fail->scope = user->account.scope;
+	fail->limit = fail->used = user->burst;
+	fail->retry_ms = retry_ms(wait_ns);
+	return -EDQUOT;
 }
 
 void qda_client_set_name(struct qda_client *client, const char *name)

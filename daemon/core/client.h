@@ -78,6 +78,11 @@ void qda_client_unref(struct qda_client *client);
 /* May this principal use the DSP at all? 0 or -EACCES with the reason: the answer to Hello. */
 int qda_client_check_access(const struct qda_client *client, struct qda_fail *fail);
 
+/* Count a control request: any but Invoke and Cancel. 0, or -EDQUOT with retry_ms: the uid has sent
+ * them faster than its quota says. */
+int qda_client_take_request(struct qda_client *client, struct qda_fail *fail)
+	__attribute__((warn_unused_result));
+
 void qda_client_set_name(struct qda_client *client, const char *name);
 
 /* What the policy answers to this client: 0, or -EACCES with the rule that decided (or that none

@@ -32,7 +32,11 @@ int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 	core->config = *config;
 	core->rules = rules;
 	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
-	core->total = (struct qda_account){ .scope = "total", .limit = core->total_limits };
+	core->total = (struct qda_account){
+		.scope = "total",
+		.limit = core->total_limits,
+		.shared = !config->user_mode,
+	};
 	RB_INIT(&core->users);
 	RB_INIT(&core->deadlines);
 	TAILQ_INIT(&core->domains);
@@ -44,24 +48,6 @@ int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 	core->started_ns = qda_core_now(core);
 	*out = core;
 	return 0;
-}
-
-struct qda_core *qda_core_free(struct qda_core *core)
-{
-	if (!core)
-		return NULL;
-	assert(TAILQ_EMPTY(&core->clients));
-	assert(TAILQ_EMPTY(&core->domains));
-	assert(RB_EMPTY(&core->users));
-	assert(RB_EMPTY(&core->deadlines));
-	assert(!core->pending.n_used);
-	for (unsigned i = 0; i < QDA_RES_N; i++)
-		assert(!core->total.used[i]);
-	qda_call_pools_deinit(&core->pools);
-	qda_rules_free(core->rules);
-	qda_slots_deinit(&core->pending);
-	free(core);
-	return NULL;
 }
 
 struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
@@ -80,6 +66,8 @@ static void set_limits(struct qda_user *user, const struct qda_quota_rule *rule)
 {
 	memcpy(user->limits, rule->limits, sizeof(user->limits));
 	user->weight = rule->weight;
+	user->requests = rule->requests;
+	user->burst = rule->burst;
 }
 
 int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
@@ -99,6 +87,7 @@ int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		user->uid = principal->uid;
 		memcpy(user->rule, rule->name, sizeof(user->rule));
 		set_limits(user, rule);
+		qda_rate_init(&user->rate, user->burst, qda_core_now(core));
 		user->account = (struct qda_account){
 			.scope = "uid",
 			.parent = &core->total,
@@ -109,6 +98,24 @@ int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 	user->refs++;
 	*out = user;
 	return 0;
+}
+
+struct qda_user *qda_user_first(struct qda_core *core, uid_t uid)
+{
+	struct qda_user key = { .uid = uid };
+
+	return RB_NFIND(qda_users, &core->users, &key);
+}
+
+struct qda_user *qda_user_next(struct qda_user *user)
+{
+	return RB_NEXT(qda_users, &user->core->users, user);
+}
+
+void qda_user_keep(struct qda_user *user)
+{
+	user->refs += !user->kept;
+	user->kept = true;
 }
 
 void qda_user_unref(struct qda_user *user)
@@ -129,18 +136,51 @@ static const struct qda_quota_rule *find_rule(const struct qda_rules *rules, con
 	return &rules->fallback;
 }
 
+static void let_go(struct qda_user *user)
+{
+	bool kept = user->kept;
+
+	user->kept = false;
+	if (kept)
+		qda_user_unref(user);
+}
+
 void qda_core_apply(struct qda_core *core, struct qda_rules *rules)
 {
 	struct qda_client *client;
-	struct qda_user *user;
+	struct qda_user *user, *next;
 
 	qda_rules_free(core->rules);
 	core->rules = rules;
 	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
-	RB_FOREACH (user, qda_users, &core->users)
+	RB_FOREACH_SAFE (user, qda_users, &core->users, next) {
 		set_limits(user, find_rule(rules, user->rule));
+		let_go(user);
+	}
 	TAILQ_FOREACH (client, &core->clients, link)
 		memcpy(client->limits, rules->connection_limits, sizeof(client->limits));
+}
+
+struct qda_core *qda_core_free(struct qda_core *core)
+{
+	struct qda_user *user, *next;
+
+	if (!core)
+		return NULL;
+	RB_FOREACH_SAFE (user, qda_users, &core->users, next)
+		let_go(user);
+	assert(TAILQ_EMPTY(&core->clients));
+	assert(TAILQ_EMPTY(&core->domains));
+	assert(RB_EMPTY(&core->users));
+	assert(RB_EMPTY(&core->deadlines));
+	assert(!core->pending.n_used);
+	for (unsigned i = 0; i < QDA_RES_N; i++)
+		assert(!core->total.used[i]);
+	qda_call_pools_deinit(&core->pools);
+	qda_rules_free(core->rules);
+	qda_slots_deinit(&core->pending);
+	free(core);
+	return NULL;
 }
 
 void qda_core_drain(struct qda_core *core)

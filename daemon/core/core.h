@@ -18,6 +18,7 @@
 #include "core/deadline.h"
 #include "core/fail.h"
 #include "core/quota.h"
+#include "core/rate.h"
 #include "core/rules.h"
 #include "util/slots.h"
 
@@ -46,7 +47,7 @@ struct qda_reply_to {
 struct qda_core_config {
 	uint64_t (*now)(void);		/* nanoseconds, monotonic */
 	uint32_t (*random)(void);
-	bool user_mode;
+	bool user_mode;			/* one uid is served: it needs no share */
 	uid_t daemon_uid;
 };
 
@@ -57,10 +58,14 @@ struct qda_user {
 	uid_t uid;
 	char rule[QDA_RULE_NAME_MAX + 1];	/* name of its quota rule */
 	unsigned refs;
+	bool kept;		/* limits were changed while running: a ref, until the next reload */
 	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
 	uint32_t weight;	/* of its DSP time against that of others */
 	uint64_t limits[QDA_RES_N];
 	struct qda_account account;
+	uint64_t requests, burst;	/* of control requests: per second, and at once */
+	struct qda_rate rate;
+	uint64_t n_hasty;		/* requests that it refused */
 };
 
 RB_HEAD(qda_users, qda_user);
@@ -98,8 +103,13 @@ enum qda_pending_kind {
 /* Takes `rules` over when it succeeds. */
 int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 		 struct qda_core **out);
-/* From now on these rules hold; the old ones go. Limits below what is in use take nothing away:
- * they refuse the next. */
+/* From now on these rules hold; the old ones go, and with them what was changed while running
+ * (core/limits.h). Limits below what is in use take nothing away: they refuse the next.
+ *
+ * Users keep their accounts: what they hold is charged there. An account gets the limits and weight
+ * that the rule of its name has now, or those of the default when no rule is called so any more.
+ * Connections made from now on are matched anew, and may meet another account of the same uid than
+ * older ones; both count until the older ones have gone. */
 void qda_core_apply(struct qda_core *core, struct qda_rules *rules);
 /* All clients must be gone, all sessions ended and all domains freed: asserts that every account is
  * back at zero. */
@@ -112,6 +122,11 @@ struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
 int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		 struct qda_user **out);
 void qda_user_unref(struct qda_user *user);
+/* The accounts of a uid, one after the other; those of the next uid follow. */
+struct qda_user *qda_user_first(struct qda_core *core, uid_t uid);
+struct qda_user *qda_user_next(struct qda_user *user);
+/* Until the next reload, also without clients. */
+void qda_user_keep(struct qda_user *user);
 
 /* From now on sessions and calls are refused with ESHUTDOWN; what runs goes on. */
 void qda_core_drain(struct qda_core *core);

@@ -6,7 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/fail.h"
 
@@ -28,29 +30,133 @@ const char *qda_resource_name(enum qda_resource resource)
 	return names[resource];
 }
 
+enum qda_resource qda_resource_find(const char *name)
+{
+	for (unsigned i = 0; i < QDA_RES_N; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return QDA_RES_N;
+}
+
 static void give_back(struct qda_account *from, const struct qda_account *end,
 		      enum qda_resource resource, uint64_t amount)
 {
-	for (struct qda_account *a = from; a != end; a = a->parent) {
+	const struct qda_account *below = NULL;
+
+	for (struct qda_account *a = from; a != end; below = a, a = a->parent) {
 		assert(a->used[resource] >= amount);
 		a->used[resource] -= amount;
+		if (a->shared && below && amount && !below->used[resource])
+			a->holders[resource]--;
 	}
+}
+
+/* What the accounts below `all` other than one that holds `own` leave of the limit, and among how
+ * many it is divided: those who hold some, that one counted, and one more. */
+struct share {
+	uint64_t left;
+	uint64_t parts;
+};
+
+static struct share share_of(const struct qda_account *all, uint64_t own,
+			     enum qda_resource resource)
+{
+	uint64_t others = all->used[resource] - own, limit = all->limit[resource];
+
+	return (struct share){ others < limit ? limit - others : 0,
+			       all->holders[resource] + !own + 1ull };
+}
+
+/* May what holds `own` have `amount` more? As quota.h says; own + amount <= left / parts, rounded
+ * up, without the division. */
+static bool is_fair(const struct share *share, uint64_t own, uint64_t amount)
+{
+	uint64_t sum, product;
+
+	return !__builtin_add_overflow(own, amount, &sum) &&
+	       !__builtin_mul_overflow(sum - 1, share->parts, &product) && product < share->left;
+}
+
+static bool has_room(const struct qda_account *a, const struct qda_account *below,
+		     enum qda_resource resource, uint64_t amount)
+{
+	uint64_t used = a->used[resource], limit = a->limit[resource], own;
+	struct share share;
+
+	/* A lowered limit may be below what is in use already. */
+	if (used > limit || amount > limit - used)
+		return false;
+	if (!a->shared || !below)
+		return true;
+	own = below->used[resource] - amount; /* that one has been charged */
+	share = share_of(a, own, resource);
+	return is_fair(&share, own, amount);
+}
+
+static void take(struct qda_account *a, const struct qda_account *below,
+		 enum qda_resource resource, uint64_t amount)
+{
+	a->used[resource] += amount;
+	if (a->shared && below && below->used[resource] == amount)
+		a->holders[resource]++;
+}
+
+static void note_peaks(struct qda_account *a, enum qda_resource resource)
+{
+	for (; a; a = a->parent)
+		if (a->used[resource] > a->peak[resource])
+			a->peak[resource] = a->used[resource];
+}
+
+static int refuse_share(const struct qda_account *all, uint64_t own, enum qda_resource resource,
+			uint64_t amount, struct qda_fail *fail)
+{
+	struct share share = share_of(all, own, resource);
+	uint64_t used = all->used[resource], limit = all->limit[resource];
+	const char *name = names[resource];
+
+	qda_fail(fail, EDQUOT,
+		 "quota of %s in %s: %" PRIu64 " wanted, %" PRIu64 " of %" PRIu64
+		 " in use, %" PRIu64 " of them by this uid; its fair share is %" PRIu64
+		 " now, what others leave divided by %" PRIu64 ": each uid that uses some, and "
+		 "one more; free some, or raise %s in [total]",
+		 name, all->scope, amount, used, limit, own,
+		 share.left / share.parts + !!(share.left % share.parts), share.parts, name);
+	fail->resource = name;
+	fail->scope = all->scope;
+	fail->limit = limit;
+	fail->used = used;
+	return -EDQUOT;
+}
+
+static int refuse(struct qda_account *account, struct qda_account *at,
+		  const struct qda_account *below, enum qda_resource resource, uint64_t amount,
+		  struct qda_fail *fail)
+{
+	give_back(account, at, resource, amount);
+	for (struct qda_account *a = account; a != at; a = a->parent)
+		a->refused[resource]++;
+	at->refused[resource]++;
+	if (at->shared && below)
+		return refuse_share(at, below->used[resource], resource, amount, fail);
+	return qda_fail_quota(fail, names[resource], at->scope, at->limit[resource],
+			      at->used[resource], amount);
 }
 
 int qda_charge_init(struct qda_charge *charge, struct qda_account *account,
 		    enum qda_resource resource, uint64_t amount, struct qda_fail *fail)
 {
-	*charge = QDA_CHARGE_NULL;
-	for (struct qda_account *a = account; a; a = a->parent) {
-		uint64_t used = a->used[resource], limit = a->limit[resource];
+	const struct qda_account *below = NULL;
 
-		/* A lowered limit may be below what is in use already. */
-		if (used > limit || amount > limit - used) {
-			give_back(account, a, resource, amount);
-			return qda_fail_quota(fail, names[resource], a->scope, limit, used, amount);
-		}
-		a->used[resource] = used + amount;
+	*charge = QDA_CHARGE_NULL;
+	if (!amount)
+		return 0;
+	for (struct qda_account *a = account; a; below = a, a = a->parent) {
+		if (!has_room(a, below, resource, amount))
+			return refuse(account, a, below, resource, amount, fail);
+		take(a, below, resource, amount);
 	}
+	note_peaks(account, resource);
 	*charge = (struct qda_charge){ account, amount, resource };
 	return 0;
 }

@@ -4,9 +4,22 @@
  * order, before it exists. A charge is an object embedded in what it pays for; giving it back is
  * its deinit, which may run twice. An account is owned by the object it is embedded in (client,
  * user, core) and outlives every charge on it.
+ *
+ * Fair share. What all uids together may hold of a resource (the total) is more than one of them
+ * may (its limit), but many could use it up. So a uid may hold at most
+ *
+ *	(total - what other uids hold) / (uids that hold some, itself counted, + 1), rounded up:
+ *
+ * what the others leave is divided by everybody who holds some, and one more, who has yet to come.
+ * Alone, a uid gets half of the total. Of 1024, uids that come one after the other and take what
+ * they can get 512, 171, 86, ...; two that take turns get 256 each. However many there are, the
+ * next finds something. It depends on what is held now, not on who came when: who held more
+ * when there were fewer keeps that, and gets no more until its use is below its share. It never
+ * refuses a uid that holds nothing one unit of what is left.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct qda_fail;
@@ -29,7 +42,12 @@ struct qda_account {
 	const char *scope;		/* "connection", "uid", "total" */
 	struct qda_account *parent;
 	uint64_t used[QDA_RES_N];
-	const uint64_t *limit;		/* QDA_RES_N numbers, owned by the configuration */
+	const uint64_t *limit;		/* QDA_RES_N numbers, owned by who owns the account */
+	bool shared;			/* its limits are divided fairly among the accounts below */
+	uint32_t holders[QDA_RES_N];	/* shared: accounts below that hold some */
+	uint64_t peak[QDA_RES_N];	/* the most that ever was in use */
+	uint64_t refused[QDA_RES_N];	/* charges that were asked of it, or below, and refused here
+					 * or above */
 };
 
 struct qda_charge {
@@ -42,9 +60,11 @@ struct qda_charge {
 
 /* The name of a resource as configuration and refusals spell it. */
 const char *qda_resource_name(enum qda_resource resource);
+/* QDA_RES_N when no resource is called that. */
+enum qda_resource qda_resource_find(const char *name);
 
 /* Charge an account and its parents. 0, or -EDQUOT with resource, scope, limit and use in *fail;
- * nothing is charged then. */
+ * nothing is charged then. Nothing (amount 0) is never refused. */
 int qda_charge_init(struct qda_charge *charge, struct qda_account *account,
 		    enum qda_resource resource, uint64_t amount, struct qda_fail *fail)
 	__attribute__((warn_unused_result));

@@ -459,7 +459,7 @@ static void set_limits(struct qda_core *core)
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
 		rules->connection_limits[i] = connection[i];
 		rules->fallback.limits[i] = connection[i] * 3 / 2;
-		rules->total_limits[i] = connection[i] * 4;
+		rules->total_limits[i] = connection[i] * 8;
 	}
 	/* A guest that comes is always let in. */
 	rules->fallback.limits[QDA_RES_CONNECTIONS] = rules->total_limits[QDA_RES_CONNECTIONS] = 1000;
