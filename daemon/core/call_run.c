@@ -278,6 +278,9 @@ static void account(struct qda_call *call, uint64_t dsp_ns)
 	call->client->n_calls++;
 	call->client->busy_ns += dsp_ns;
 	call->client->core->calls++;
+	qda_stats_call(&session->domain->stats, call->submitted_ns - call->accepted_ns, dsp_ns);
+	qda_stats_call(&session->client->user->stats, call->submitted_ns - call->accepted_ns,
+		       dsp_ns);
 }
 
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
@@ -340,6 +343,8 @@ void qda_call_expire(struct qda_deadline *deadline)
 	struct qda_call *call = container_of(deadline, struct qda_call, deadline);
 	struct qda_fail fail;
 
+	call->session->domain->stats.expired++;
+	call->client->user->stats.expired++;
 	explain_expiry(call, &fail);
 	give_up(call, &fail);
 }
@@ -355,6 +360,8 @@ enum qda_call_was qda_call_cancel(struct qda_client *client, uint64_t serial)
 			break;
 	if (!call)
 		return QDA_CALL_WAS_GONE;
+	call->session->domain->stats.cancelled++;
+	client->user->stats.cancelled++;
 	was = call->state == QDA_CALL_QUEUED ? QDA_CALL_WAS_QUEUED : QDA_CALL_WAS_RUNNING;
 	qda_fail(&fail, ECANCELED,
 		 was == QDA_CALL_WAS_QUEUED ? "cancelled before it reached the DSP"

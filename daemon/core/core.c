@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,18 @@ void qda_user_keep(struct qda_user *user)
 {
 	user->refs += !user->kept;
 	user->kept = true;
+}
+
+const struct qda_user *qda_user_after(const struct qda_core *core, uid_t uid, const char *rule)
+{
+	struct qda_users *users = (struct qda_users *)&core->users;
+	struct qda_user key = { .uid = uid }, *user;
+
+	if (!rule)
+		return RB_MIN(qda_users, users);
+	snprintf(key.rule, sizeof(key.rule), "%s", rule);
+	user = RB_NFIND(qda_users, users, &key);
+	return user && user_cmp(user, &key) == 0 ? RB_NEXT(qda_users, users, user) : user;
 }
 
 void qda_user_unref(struct qda_user *user)

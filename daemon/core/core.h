@@ -20,6 +20,7 @@
 #include "core/quota.h"
 #include "core/rate.h"
 #include "core/rules.h"
+#include "core/stats.h"
 #include "util/slots.h"
 
 struct qda_client;
@@ -66,6 +67,7 @@ struct qda_user {
 	uint64_t requests, burst;	/* of control requests: per second, and at once */
 	struct qda_rate rate;
 	uint64_t n_hasty;		/* requests that it refused */
+	struct qda_stats stats;
 };
 
 RB_HEAD(qda_users, qda_user);
@@ -86,6 +88,7 @@ struct qda_core {
 	uint64_t next_id;		/* for people: clients and sessions in status */
 	uint64_t started_ns;
 	uint64_t calls, refused;
+	struct qda_refusals refusals;
 	uint32_t n_clients, n_sessions;
 	bool draining;
 };
@@ -122,6 +125,9 @@ struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
 int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		 struct qda_user **out);
 void qda_user_unref(struct qda_user *user);
+/* The user that follows this uid and rule in the order of both; of rule NULL: the first. It need
+ * not exist (any more). */
+const struct qda_user *qda_user_after(const struct qda_core *core, uid_t uid, const char *rule);
 /* The accounts of a uid, one after the other; those of the next uid follow. */
 struct qda_user *qda_user_first(struct qda_core *core, uid_t uid);
 struct qda_user *qda_user_next(struct qda_user *user);

@@ -22,6 +22,7 @@ struct qda_domain {
 	uint32_t in_flight, queued, sessions;
 	uint64_t calls, busy_ns;
 	bool pumping;
+	struct qda_stats stats;
 	char name[16];
 	char why[160];
 };

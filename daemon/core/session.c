@@ -353,6 +353,8 @@ void qda_session_lost(struct qda_session *session, const struct qda_device_lost 
 	if (session->state != QDA_SESSION_OPEN)
 		return; /* being closed anyway */
 	session->state = QDA_SESSION_LOST;
+	session->domain->stats.lost++;
+	client->user->stats.lost++;
 	session->lost_signal = lost->signal;
 	snprintf(session->lost_text, sizeof(session->lost_text), "%s", lost->text);
 	qda_session_check_open(session, &fail);

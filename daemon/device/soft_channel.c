@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/stall.h"
+
 #define SEND_FDS_MAX SOFTDSP_MAX_DIRS
 
 void soft_channel_init(struct soft_channel *channel, struct soft *soft)
@@ -40,6 +42,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		soft_channel_flush(channel);
 	if (events & UV_READABLE && channel->on_readable)
 		channel->on_readable(channel);
+	qda_stall_mark();
 }
 
 int soft_channel_start(struct soft_channel *channel, uv_loop_t *loop, int fd,

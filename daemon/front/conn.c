@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "front/disposer.h"
+#include "util/stall.h"
 
 #define RETRY_MS       20
 #define UNREAD_FDS_MAX 64
@@ -293,4 +294,5 @@ static void on_event(uv_poll_t *poll, int status, int events)
 		flush(conn);
 	else
 		receive_some(conn);
+	qda_stall_mark();
 }

@@ -63,6 +63,7 @@ static void send_fail(struct qda_conn *conn, uint64_t serial, uint16_t type,
 	if (fail->code == EDQUOT && conn->client)
 		conn->client->n_refused++;
 	conn->front->core->refused += fail->code == EDQUOT;
+	qda_refusals_count(&conn->front->core->refusals, fail);
 	set_status(&reply.status, fail);
 	send_reply(conn, serial, &reply, 0, -1);
 }

@@ -16,6 +16,7 @@
 
 #include "front/conn.h"
 #include "front/disposer.h"
+#include "util/stall.h"
 
 #define BACKLOG	     128
 #define ACCEPT_BATCH 16 /* connections a round, so that others get their turn */
@@ -44,8 +45,7 @@ static int read_groups(int fd, struct qda_principal *who)
 	return 0;
 }
 
-/* Who connected, from the kernel. */
-static int read_peer(int fd, struct qda_principal *who, int *pidfd)
+int qda_peer_read(int fd, struct qda_principal *who, int *pidfd)
 {
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
@@ -110,7 +110,7 @@ static bool accept_one(struct qda_front *front)
 			turn_away(front);
 		return false;
 	}
-	if (read_peer(fd, &who, &pidfd) < 0) {
+	if (qda_peer_read(fd, &who, &pidfd) < 0) {
 		close(fd);
 		return true;
 	}
@@ -127,6 +127,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 	for (int i = 0; i < ACCEPT_BATCH && accept_one(front); i++)
 		;
+	qda_stall_mark();
 }
 
 static int listen_at(const char *path, mode_t mode)
