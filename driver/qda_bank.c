@@ -69,6 +69,25 @@ unsigned int qda_banks_free(struct qda_device *qdev)
 	return n;
 }
 
+unsigned int qda_banks_lost(struct qda_device *qdev)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < qdev->n_banks; i++) {
+		mutex_lock(&qdev->banks[i].lock);
+		n += qdev->banks[i].lost;
+		mutex_unlock(&qdev->banks[i].lock);
+	}
+	return n;
+}
+
+void qda_bank_lose(struct qda_bank *bank)
+{
+	mutex_lock(&bank->lock);
+	bank->lost = true;
+	mutex_unlock(&bank->lock);
+}
+
 static enum dma_data_direction direction(const struct qda_mapping *mapping)
 {
 	return mapping->writable ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
@@ -281,6 +300,7 @@ void qda_bank_give(struct qda_bank *bank)
 	mutex_lock(&bank->lock);
 	clear(bank);
 	bank->owner = NULL;
+	bank->lost = false;
 	mutex_unlock(&bank->lock);
 }
 

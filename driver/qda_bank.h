@@ -25,6 +25,7 @@ struct sg_table;
  * @lock: protects all below, and sgt, attach and node of the bank's mappings
  * @dev: what to map for; NULL once the DSP is gone
  * @owner: the session it belongs to; NULL: free. Compared only, never followed.
+ * @lost: its PD cannot be ended
  * @mappings: what the DSP can reach in it
  */
 struct qda_bank {
@@ -32,6 +33,7 @@ struct qda_bank {
 	struct mutex lock;	/* protects what follows, and the DMA part of mappings */
 	struct device *dev;
 	const struct qda_session *owner;
+	bool lost;
 	struct list_head mappings;
 };
 
@@ -66,6 +68,9 @@ void qda_bank_give(struct qda_bank *bank);
 /* The DSP is gone: unmap everything, and never use the bank's device again. */
 void qda_bank_kill(struct qda_bank *bank);
 unsigned int qda_banks_free(struct qda_device *qdev);
+/* It stays with its owner until the DSP is gone. */
+void qda_bank_lose(struct qda_bank *bank);
+unsigned int qda_banks_lost(struct qda_device *qdev);
 
 int qda_mapping_new(struct qda_bank *bank, const struct qda_session *owner,
 		    struct drm_gem_object *obj, struct qda_mapping **out);

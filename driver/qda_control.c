@@ -46,12 +46,11 @@ int qda_control_write(struct qda_ctx *ctx, const struct fastrpc_ctl *ctl)
 	return err;
 }
 
-int qda_control_run(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 user_data)
+int qda_control_start(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 user_data)
 {
-	const bool async = flags & DRM_QDA_ASYNC;
 	int err = 0;
 
-	if (async)
+	if (flags & DRM_QDA_ASYNC)
 		err = qda_event_new(&ctx->session->qdev->drm, file, DRM_QDA_EVENT_DONE, user_data,
 				    0, &ctx->event);
 	if (!err)
@@ -59,9 +58,13 @@ int qda_control_run(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 u
 	if (err) {
 		ctx->error = err;
 		ctx->settle(ctx);
-		return err;
 	}
-	return async ? 0 : qda_ctx_wait(ctx);
+	return err;
+}
+
+int qda_control_wait(struct qda_ctx *ctx, u32 flags)
+{
+	return flags & DRM_QDA_ASYNC ? 0 : qda_ctx_wait(ctx);
 }
 
 u64 qda_control_answer(const struct qda_ctx *ctx)
@@ -76,6 +79,7 @@ u64 qda_control_answer(const struct qda_ctx *ctx)
 
 /* --- capabilities: handle 2, method 0: in {u32 count}; out u32[count], for attributes 1.. --- */
 
+#define CAPABILITIES_MS 10000
 #define CAPABILITIES_SC fastrpc_sc(0, 0, 1, 1, 0, 0)
 
 static int write_question(struct qda_ctx *ctx)
@@ -115,19 +119,35 @@ static void settle_capabilities(struct qda_ctx *ctx)
 	mutex_unlock(&qdev->capabilities_lock);
 }
 
-static int ask(struct qda_session *session)
+static int send_question(struct qda_session *session, struct qda_ctx **out)
 {
-	struct qda_ctx *ctx;
-	int err = qda_session_check(session);
+	struct qda_ctx *ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_capabilities);
+	int err;
 
-	if (err)
-		return err;
-	ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_capabilities);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	err = write_question(ctx);
 	if (!err)
-		err = qda_control_run(ctx, NULL, 0, 0);
+		err = qda_control_start(ctx, NULL, 0, 0);
+	if (err)
+		qda_ctx_put(ctx);
+	else
+		*out = ctx;
+	return err;
+}
+
+static int ask(struct qda_session *session)
+{
+	struct qda_ctx *ctx;
+	int err = qda_session_enter(session);
+
+	if (err)
+		return err;
+	err = send_question(session, &ctx);
+	qda_session_leave(session);
+	if (err)
+		return err;
+	err = qda_ctx_wait_for(ctx, CAPABILITIES_MS);
 	qda_ctx_put(ctx);
 	return err == -EREMOTEIO ? -EOPNOTSUPP : err;
 }

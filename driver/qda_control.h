@@ -14,18 +14,17 @@ struct drm_file;
 struct fastrpc_ctl;
 
 /*
- * A message with one page of payload. ERR_PTR. Until qda_control_run() or qda_ctx_send(), nothing
+ * A message with one page of payload. ERR_PTR. Until qda_control_start() or qda_ctx_send(), nothing
  * is settled.
  */
 struct qda_ctx *qda_control_new(struct qda_session *session, enum qda_ctx_kind kind, u32 mappings,
 				void (*settle)(struct qda_ctx *ctx));
 /* Fill it in. -EINVAL when it cannot be sent. */
 int qda_control_write(struct qda_ctx *ctx, const struct fastrpc_ctl *ctl);
-/*
- * Send it; wait for the end, or with DRM_QDA_ASYNC leave it to an event. It is settled also when
- * this fails.
- */
-int qda_control_run(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 user_data);
+/* Send it, with an event if DRM_QDA_ASYNC is among the flags. It is settled also when this fails. */
+int qda_control_start(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 user_data);
+/* Wait for its end, unless an event tells. */
+int qda_control_wait(struct qda_ctx *ctx, u32 flags);
 /* The answer of a method that has one; any value is possible. */
 u64 qda_control_answer(const struct qda_ctx *ctx);
 

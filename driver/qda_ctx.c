@@ -29,6 +29,7 @@ struct qda_ctx *qda_ctx_new(struct qda_session *session, enum qda_ctx_kind kind,
 	kref_init(&ctx->ref);
 	ctx->kind = kind;
 	ctx->session = qda_session_get(session);
+	ctx->epoch = session->epoch;
 	init_completion(&ctx->done);
 	return ctx;
 }
@@ -98,7 +99,10 @@ static int insert(struct qda_device *qdev, struct qda_ctx *ctx)
 	int err = -EBUSY;
 
 	spin_lock_irqsave(&qdev->ids_lock, flags);
-	if (ctx->kind == QDA_CTX_PROCESS || session->calls < QDA_FILE_CALLS_MAX)
+	/* Whoever ends the session's messages has changed its state before. */
+	if (ctx->kind != QDA_CTX_PROCESS && qda_session_check(session))
+		err = qda_session_check(session);
+	else if (ctx->kind == QDA_CTX_PROCESS || session->calls < QDA_FILE_CALLS_MAX)
 		ctx->id = find_id(qdev, ctx);
 	if (ctx->id) {
 		ctx->msg.ctx = fastrpc_ctx(++qdev->generation, ctx->id, session->pd);
@@ -153,7 +157,7 @@ static struct qda_event *take_event(struct qda_ctx *ctx)
  * Tell those who wait. What the DSP left is read first and the memory given back before: whoever
  * hears of the end may send the next call at once.
  */
-static void conclude(struct qda_ctx *ctx)
+void qda_ctx_tell(struct qda_ctx *ctx)
 {
 	struct qda_session *session = ctx->session;
 	struct qda_event *event = take_event(ctx);
@@ -168,6 +172,11 @@ static void conclude(struct qda_ctx *ctx)
 		qda_payload_free(&session->memory, &ctx->payload);
 	if (event)
 		qda_event_send(&session->qdev->drm, event, ctx->error, ctx->result, ctx->value);
+}
+
+static void conclude(struct qda_ctx *ctx)
+{
+	qda_ctx_tell(ctx);
 	complete_all(&ctx->done);
 }
 
@@ -180,13 +189,18 @@ static void settle_work(struct work_struct *work)
 	qda_ctx_put(ctx);
 }
 
-/* Of a message that the caller took out of the table, with the table's reference. Any context. */
-static void finish(struct qda_ctx *ctx, int error, s32 result)
+static void set_result(struct qda_ctx *ctx, int error, s32 result)
 {
 	atomic64_add(ktime_to_ns(ktime_sub(ktime_get(), ctx->sent)), &ctx->session->busy_ns);
 	trace_qda_done(&ctx->msg, error, result);
 	ctx->error = error;
 	ctx->result = result;
+}
+
+/* Of a message that the caller took out of the table, with the table's reference. Any context. */
+static void finish(struct qda_ctx *ctx, int error, s32 result)
+{
+	set_result(ctx, error, result);
 	if (ctx->settle) {
 		INIT_WORK(&ctx->work, settle_work);
 		queue_work(qda_wq, &ctx->work);
@@ -198,10 +212,16 @@ static void finish(struct qda_ctx *ctx, int error, s32 result)
 
 void qda_transport_response(struct qda_device *qdev, const void *bytes, unsigned int n)
 {
+	struct fastrpc_notification notification;
 	struct qda_ctx *ctx = NULL;
 	struct fastrpc_rsp rsp;
 	unsigned long flags;
 
+	if (!fastrpc_notification(bytes, n, &notification)) {
+		if (!qda_session_notify(qdev, notification.client_id, notification.status))
+			trace_qda_drop(n, notification.ctx);
+		return;
+	}
 	if (fastrpc_response(bytes, n, &rsp)) {
 		trace_qda_drop(n, 0);
 		return;
@@ -218,7 +238,11 @@ void qda_transport_response(struct qda_device *qdev, const void *bytes, unsigned
 		return;
 	}
 	dma_rmb();	/* what the DSP wrote before it answered */
-	finish(ctx, rsp.retval ? -EREMOTEIO : 0, rsp.retval);
+	/* What it answers for a PD that has ended is no result of a call. */
+	if (ctx->kind != QDA_CTX_PROCESS && READ_ONCE(ctx->session->ended))
+		finish(ctx, -ECONNRESET, 0);
+	else
+		finish(ctx, rsp.retval ? -EREMOTEIO : 0, rsp.retval);
 }
 EXPORT_SYMBOL_GPL(qda_transport_response);
 
@@ -231,7 +255,8 @@ static struct qda_ctx *take_any(struct qda_device *qdev, const struct qda_sessio
 	spin_lock_irqsave(&qdev->ids_lock, flags);
 	for (id = 1; id <= FASTRPC_MAX_ID && !ctx; id++) {
 		ctx = qdev->ids[id];
-		if (ctx && session && ctx->session != session)
+		if (ctx && session &&
+		    (ctx->session != session || ctx->kind == QDA_CTX_PROCESS))
 			ctx = NULL;
 	}
 	if (ctx)
@@ -244,8 +269,13 @@ void qda_ctx_fail(struct qda_device *qdev, const struct qda_session *session, in
 {
 	struct qda_ctx *ctx;
 
-	while ((ctx = take_any(qdev, session)))
-		finish(ctx, error, 0);
+	while ((ctx = take_any(qdev, session))) {
+		set_result(ctx, error, 0);
+		if (ctx->settle)
+			ctx->settle(ctx);
+		conclude(ctx);
+		qda_ctx_put(ctx);
+	}
 }
 
 /* --- what users of it do --- */
@@ -295,6 +325,15 @@ int qda_ctx_wait(struct qda_ctx *ctx)
 	int err = wait_for_completion_state(&ctx->done, TASK_KILLABLE | TASK_FREEZABLE);
 
 	return err ? err : ctx->error;
+}
+
+int qda_ctx_wait_for(struct qda_ctx *ctx, unsigned int ms)
+{
+	long left = wait_for_completion_killable_timeout(&ctx->done, msecs_to_jiffies(ms));
+
+	if (left < 0)
+		return left;
+	return left ? ctx->error : -ETIMEDOUT;
 }
 
 static struct qda_event *find_event(struct qda_session *session, u64 call)

@@ -38,6 +38,7 @@ enum qda_ctx_kind {
  * @payload: in the session's message memory
  * @id: in the table; 0: not there. Under ids_lock.
  * @call: SUBMIT: name for CANCEL
+ * @epoch: MAP, UNMAP: of the session when this was made
  * @event: to be sent at the end; who takes it, sends it. Under ids_lock.
  * @settle: the kernel's messages: what their end means. Runs once, in process context, before
  *	anybody hears of the end.
@@ -60,6 +61,7 @@ struct qda_ctx {
 	struct qda_payload payload;
 	unsigned int id;
 	u64 call;
+	u64 epoch;
 	struct qda_event *event;
 	void (*settle)(struct qda_ctx *ctx);
 	struct qda_map *map;
@@ -86,10 +88,18 @@ void qda_ctx_put(struct qda_ctx *ctx);
 int qda_ctx_send(struct qda_ctx *ctx);
 /* Wait for its end: ctx->error, or -ERESTARTSYS when the caller is being killed. */
 int qda_ctx_wait(struct qda_ctx *ctx);
+/* The same, or -ETIMEDOUT: it goes on without the caller. */
+int qda_ctx_wait_for(struct qda_ctx *ctx, unsigned int ms);
 /* Send a submitted call's event now. -ENOENT. */
 int qda_ctx_cancel(struct qda_session *session, u64 call);
 
-/* End all messages of a session, or (NULL) of the whole device. Process context. */
+/* For settle(): send the event before the rest of the end. */
+void qda_ctx_tell(struct qda_ctx *ctx);
+
+/*
+ * End all messages to a session's PD, or (NULL) of the whole device; those that start and end PDs
+ * are not to the PD. All is settled and told when this returns. Process context.
+ */
 void qda_ctx_fail(struct qda_device *qdev, const struct qda_session *session, int error);
 
 #endif

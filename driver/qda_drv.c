@@ -46,6 +46,9 @@ static int query_value(struct qda_device *qdev, struct qda_session *session,
 	case DRM_QDA_QUERY_BANKS_FREE:
 		args->value = qda_banks_free(qdev);
 		break;
+	case DRM_QDA_QUERY_BANKS_LOST:
+		args->value = qda_banks_lost(qdev);
+		break;
 	case DRM_QDA_QUERY_CALLS:
 		args->value = QDA_CALLS_MAX;
 		break;
@@ -97,6 +100,7 @@ static const struct drm_ioctl_desc ioctls[] = {
 	DRM_IOCTL_DEF_DRV(QDA_INVOKE, qda_ioctl_invoke, 0),
 	DRM_IOCTL_DEF_DRV(QDA_SUBMIT, qda_ioctl_submit, 0),
 	DRM_IOCTL_DEF_DRV(QDA_CANCEL, qda_ioctl_cancel, 0),
+	DRM_IOCTL_DEF_DRV(QDA_RELEASE, qda_ioctl_release, 0),
 };
 
 static const struct file_operations fops = {
@@ -162,7 +166,7 @@ static int init(struct qda_device *qdev, const struct qda_transport_info *info)
 	INIT_LIST_HEAD(&qdev->sessions);
 	INIT_LIST_HEAD(&qdev->quarantine);
 	spin_lock_init(&qdev->ids_lock);
-	xa_init_flags(&qdev->clients, XA_FLAGS_ALLOC1);
+	xa_init_flags(&qdev->clients, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_IRQ);
 	err = drmm_add_action_or_reset(&qdev->drm, clients_fini, NULL);
 	if (!err)
 		err = drmm_mutex_init(&qdev->drm, &qdev->sessions_lock);

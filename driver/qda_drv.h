@@ -7,6 +7,8 @@
  * through the transport or to a bank's struct device must end with qda_device_unregister() does.
  *
  * Locks, each to be taken before those below it:
+ *	qda_session.gate		that a message and its PD belong together; outermost, since
+ *					user memory is touched in it
  *	qda_device.sessions_lock	lists of sessions
  *	qda_session.lock		state and tables of one session
  *	qda_session.uses_lock		which buffers its handles name
@@ -14,6 +16,7 @@
  *	dma_resv of a buffer
  *	qda_device.ids_lock		(hard irq) ids, calls in flight; nothing is taken inside
  *	qda_memory.lock			(hard irq) pages in use; nothing is taken inside
+ *	qda_device.clients		(hard irq) whose client ids are; nothing is taken inside
  */
 #ifndef __QDA_DRV_H__
 #define __QDA_DRV_H__
@@ -38,7 +41,7 @@ struct qda_ctx;
 
 #define QDA_CONTROL_IDS		QDA_BANKS_MAX	/* id 1 + bank starts and ends its PDs */
 #define QDA_CALLS_MAX		(FASTRPC_MAX_ID - QDA_CONTROL_IDS)
-#define QDA_FILE_CALLS_MAX	127	/* calls and control requests of one file in flight */
+#define QDA_FILE_CALLS_MAX	126	/* calls and control requests of one file in flight */
 #define QDA_MAPS_MAX		4096	/* of one session */
 #define QDA_CAPABILITIES	256
 
@@ -63,8 +66,8 @@ struct qda_device {
 
 	struct mutex sessions_lock;	/* protects the two lists */
 	struct list_head sessions;	/* of open files */
-	struct list_head quarantine;	/* closed, but the DSP may still use what they have */
-	struct xarray clients;		/* client ids in use; its own lock */
+	struct list_head quarantine;	/* the DSP may still use what they have */
+	struct xarray clients;		/* (hard irq) client ids in use; its own lock */
 	u32 next_client;
 
 	spinlock_t ids_lock;		/* protects all down to generation, and in contexts */

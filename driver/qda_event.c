@@ -41,6 +41,12 @@ int qda_event_new(struct drm_device *drm, struct drm_file *file, u32 type, u64 u
 	return 0;
 }
 
+void qda_event_set_type(struct qda_event *event, u32 type, u64 user_data)
+{
+	event->event.base.type = type;
+	event->event.user_data = user_data;
+}
+
 void qda_event_set_out_handle(struct qda_event *event, u32 i, u64 number)
 {
 	event->out[i] = number;

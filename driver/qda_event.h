@@ -15,6 +15,8 @@ struct qda_event;
 /* -EBUSY when the file has no room for it; -ENOMEM. */
 int qda_event_new(struct drm_device *drm, struct drm_file *file, u32 type, u64 user_data,
 		  u32 n_out_handles, struct qda_event **out);
+/* Tell of something else instead. */
+void qda_event_set_type(struct qda_event *event, u32 type, u64 user_data);
 /* Any context. */
 void qda_event_set_out_handle(struct qda_event *event, u32 i, u64 number);
 void qda_event_send(struct drm_device *drm, struct qda_event *event, int error, s32 result,

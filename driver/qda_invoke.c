@@ -26,7 +26,7 @@ static int check(const struct qda_session *session, u32 handle, u32 sc)
 	return qda_session_check(session);
 }
 
-/* A message ready to be sent; ERR_PTR. The arguments are the caller's to free in any case. */
+/* A message ready to be sent; ERR_PTR. */
 static struct qda_ctx *prepare(struct qda_session *session, struct drm_file *file,
 			       enum qda_ctx_kind kind, u32 handle, struct qda_args *args)
 {
@@ -47,14 +47,31 @@ static struct qda_ctx *prepare(struct qda_session *session, struct drm_file *fil
 	return ctx;
 }
 
-static int call(struct qda_ctx *ctx, const struct qda_args *args, s32 *result)
+static int send_invoke(struct qda_session *session, struct drm_file *file, u32 handle,
+		       struct qda_args *args, struct qda_ctx **out)
 {
-	int err = qda_ctx_send(ctx);
-	int fault;
+	struct qda_ctx *ctx;
+	int err = qda_session_enter(session);
 
 	if (err)
 		return err;
-	err = qda_ctx_wait(ctx);
+	ctx = prepare(session, file, QDA_CTX_INVOKE, handle, args);
+	err = PTR_ERR_OR_ZERO(ctx);
+	if (!err) {
+		err = qda_ctx_send(ctx);
+		if (err)
+			qda_ctx_put(ctx);
+	}
+	qda_session_leave(session);
+	*out = ctx;
+	return err;
+}
+
+static int finish_invoke(struct qda_ctx *ctx, const struct qda_args *args, s32 *result)
+{
+	int err = qda_ctx_wait(ctx);
+	int fault;
+
 	if (err && err != -EREMOTEIO)
 		return err;
 	*result = ctx->result;
@@ -77,21 +94,17 @@ int qda_ioctl_invoke(struct drm_device *drm, void *data, struct drm_file *file)
 	if (err)
 		return err;
 	err = qda_args_read(&args, invoke->sc, invoke->args);
-	if (err)
-		goto free;
-	ctx = prepare(session, file, QDA_CTX_INVOKE, invoke->handle, &args);
-	if (IS_ERR(ctx)) {
-		err = PTR_ERR(ctx);
-		goto free;
+	if (!err)
+		err = send_invoke(session, file, invoke->handle, &args, &ctx);
+	if (!err) {
+		err = finish_invoke(ctx, &args, &invoke->result);
+		qda_ctx_put(ctx);
 	}
-	err = call(ctx, &args, &invoke->result);
-	qda_ctx_put(ctx);
-free:
 	qda_args_free(&args);
 	return err;
 }
 
-static int submit(struct qda_ctx *ctx, struct drm_file *file, u64 user_data, u64 *name)
+static int start_submit(struct qda_ctx *ctx, struct drm_file *file, u64 user_data, u64 *name)
 {
 	struct qda_session *session = ctx->session;
 	int err;
@@ -103,12 +116,29 @@ static int submit(struct qda_ctx *ctx, struct drm_file *file, u64 user_data, u64
 	return err ? err : qda_ctx_send(ctx);
 }
 
+static int send_submit(struct qda_session *session, struct drm_file *file,
+		       struct qda_args *call_args, struct drm_qda_submit *args)
+{
+	struct qda_ctx *ctx;
+	int err = qda_session_enter(session);
+
+	if (err)
+		return err;
+	ctx = prepare(session, file, QDA_CTX_SUBMIT, args->handle, call_args);
+	err = PTR_ERR_OR_ZERO(ctx);
+	if (!err) {
+		err = start_submit(ctx, file, args->user_data, &args->call);
+		qda_ctx_put(ctx);
+	}
+	qda_session_leave(session);
+	return err;
+}
+
 int qda_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct qda_session *session = file->driver_priv;
 	struct drm_qda_submit *args = data;
 	struct qda_args call_args = {};
-	struct qda_ctx *ctx;
 	int err;
 
 	args->call = 0;
@@ -118,16 +148,8 @@ int qda_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	if (err)
 		return err;
 	err = qda_args_read(&call_args, args->sc, args->args);
-	if (err)
-		goto free;
-	ctx = prepare(session, file, QDA_CTX_SUBMIT, args->handle, &call_args);
-	if (IS_ERR(ctx)) {
-		err = PTR_ERR(ctx);
-		goto free;
-	}
-	err = submit(ctx, file, args->user_data, &args->call);
-	qda_ctx_put(ctx);
-free:
+	if (!err)
+		err = send_submit(session, file, &call_args, args);
 	qda_args_free(&call_args);
 	return err;
 }

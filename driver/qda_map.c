@@ -93,25 +93,23 @@ int qda_map_find_key(struct qda_session *session, u32 key, struct qda_mapping **
 	return err;
 }
 
-static void drop(struct qda_session *session, struct rb_root *root)
+static void drop(struct rb_root *root)
 {
-	struct rb_node *node, *next;
+	struct rb_node *node;
 
-	for (node = rb_first(root); node; node = next) {
-		next = rb_next(node);
-		if (to_map(node)->moving)
-			continue;
+	while ((node = rb_first(root))) {
 		rb_erase(node, root);
-		session->n_maps--;
-		map_free(to_map(node));
+		if (!to_map(node)->moving)
+			map_free(to_map(node));
 	}
 }
 
 void qda_maps_drop(struct qda_session *session)
 {
 	lockdep_assert_held(&session->lock);
-	drop(session, &session->keys);
-	drop(session, &session->heaps);
+	drop(&session->keys);
+	drop(&session->heaps);
+	session->n_maps = 0;
 }
 
 /* --- MAP --- */
@@ -186,6 +184,13 @@ static int reserve(struct qda_session *session, struct qda_map *map)
 	return err;
 }
 
+/* The PD has ended, and qda_maps_drop() left the rest to the message. */
+static bool is_late(const struct qda_ctx *ctx)
+{
+	lockdep_assert_held(&ctx->session->lock);
+	return ctx->epoch != ctx->session->epoch;
+}
+
 /* Not mapped after all, or not any more. With the session's lock held. */
 static void forget(struct qda_session *session, struct qda_map *map, bool in_tree)
 {
@@ -202,7 +207,9 @@ static void settle_map(struct qda_ctx *ctx)
 	struct qda_map *map = ctx->map;
 
 	mutex_lock(&session->lock);
-	if (ctx->error || session->state != QDA_SESSION_OPEN) {
+	if (is_late(ctx)) {
+		map_free(map);
+	} else if (ctx->error) {
 		forget(session, map, map->kind == DRM_QDA_MAP_KEY);
 	} else {
 		ctx->value = qda_control_answer(ctx);
@@ -234,45 +241,68 @@ static struct fastrpc_ctl map_ctl(const struct qda_session *session, const struc
 	return ctl;
 }
 
-int qda_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file)
+static int start_map(struct qda_ctx *ctx, struct drm_file *file, const struct drm_qda_map *args)
 {
-	struct qda_session *session = file->driver_priv;
-	struct drm_qda_map *args = data;
+	struct qda_session *session = ctx->session;
 	struct fastrpc_ctl ctl;
 	struct qda_map *map;
-	struct qda_ctx *ctx;
 	int err;
 
-	args->dsp_addr = 0;
-	args->result = 0;
-	err = check_map(args);
-	if (!err)
-		err = qda_session_check(session);
-	if (err)
-		return err;
-	ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_map);
-	if (IS_ERR(ctx))
-		return PTR_ERR(ctx);
 	map = map_new(session, file, args);
-	if (IS_ERR(map)) {
-		err = PTR_ERR(map);
-		goto put;
-	}
+	if (IS_ERR(map))
+		return PTR_ERR(map);
 	ctl = map_ctl(session, map, args->attrs);
 	err = qda_control_write(ctx, &ctl);
 	if (!err)
 		err = reserve(session, map);
 	if (err) {
 		map_free(map);
-		goto put;
+		return err;
 	}
 	ctx->map = map;
-	err = qda_control_run(ctx, file, args->flags, args->user_data);
+	return qda_control_start(ctx, file, args->flags, args->user_data);
+}
+
+/* Without a session, or with one that ends, nothing was made. ERR_PTR. */
+static struct qda_ctx *send_map(struct qda_session *session, struct drm_file *file,
+				const struct drm_qda_map *args)
+{
+	struct qda_ctx *ctx;
+	int err = qda_session_enter(session);
+
+	if (err)
+		return ERR_PTR(err);
+	ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_map);
+	if (!IS_ERR(ctx)) {
+		err = start_map(ctx, file, args);
+		if (err) {
+			qda_ctx_put(ctx);
+			ctx = ERR_PTR(err);
+		}
+	}
+	qda_session_leave(session);
+	return ctx;
+}
+
+int qda_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_qda_map *args = data;
+	struct qda_ctx *ctx;
+	int err;
+
+	args->dsp_addr = 0;
+	args->result = 0;
+	err = check_map(args);
+	if (err)
+		return err;
+	ctx = send_map(file->driver_priv, file, args);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	err = qda_control_wait(ctx, args->flags);
 	if (!args->flags && (!err || err == -EREMOTEIO)) {
 		args->dsp_addr = ctx->value;
 		args->result = ctx->result;
 	}
-put:
 	qda_ctx_put(ctx);
 	return err;
 }
@@ -323,7 +353,9 @@ static void settle_unmap(struct qda_ctx *ctx)
 	struct qda_session *session = ctx->session;
 
 	mutex_lock(&session->lock);
-	if (!ctx->error || unknown || session->state != QDA_SESSION_OPEN)
+	if (is_late(ctx))
+		map_free(ctx->map);
+	else if (!ctx->error || unknown)
 		forget(session, ctx->map, true);
 	else
 		ctx->map->moving = false;
@@ -344,35 +376,58 @@ static int write_unmap(struct qda_ctx *ctx, const struct qda_map *map)
 	return qda_control_write(ctx, &ctl);
 }
 
+static int start_unmap(struct qda_ctx *ctx, struct drm_file *file,
+		       const struct drm_qda_unmap *args)
+{
+	int err = take(ctx->session, args, &ctx->map);
+
+	if (err)
+		return err;
+	err = write_unmap(ctx, ctx->map);
+	if (err) {
+		ctx->error = err;
+		settle_unmap(ctx);
+		return err;
+	}
+	return qda_control_start(ctx, file, args->flags, args->user_data);
+}
+
+static struct qda_ctx *send_unmap(struct qda_session *session, struct drm_file *file,
+				  const struct drm_qda_unmap *args)
+{
+	struct qda_ctx *ctx;
+	int err = qda_session_enter(session);
+
+	if (err)
+		return ERR_PTR(err);
+	ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_unmap);
+	if (!IS_ERR(ctx)) {
+		err = start_unmap(ctx, file, args);
+		if (err) {
+			qda_ctx_put(ctx);
+			ctx = ERR_PTR(err);
+		}
+	}
+	qda_session_leave(session);
+	return ctx;
+}
+
 int qda_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *file)
 {
-	struct qda_session *session = file->driver_priv;
 	struct drm_qda_unmap *args = data;
 	struct qda_ctx *ctx;
 	int err;
 
 	args->result = 0;
 	err = check_unmap(args);
-	if (!err)
-		err = qda_session_check(session);
 	if (err)
 		return err;
-	ctx = qda_control_new(session, QDA_CTX_CONTROL, 0, settle_unmap);
+	ctx = send_unmap(file->driver_priv, file, args);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	err = take(session, args, &ctx->map);
-	if (err)
-		goto put;
-	err = write_unmap(ctx, ctx->map);
-	if (err) {
-		ctx->error = err;
-		settle_unmap(ctx);
-		goto put;
-	}
-	err = qda_control_run(ctx, file, args->flags, args->user_data);
+	err = qda_control_wait(ctx, args->flags);
 	if (!args->flags && err == -EREMOTEIO)
 		args->result = ctx->result;
-put:
 	qda_ctx_put(ctx);
 	return err;
 }

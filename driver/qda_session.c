@@ -52,7 +52,40 @@ void qda_session_put(struct qda_session *session)
 int qda_session_check(const struct qda_session *session)
 {
 	/* Pairs with the release in settle_open(): bank, memory and client are set. */
-	return smp_load_acquire(&session->state) == QDA_SESSION_OPEN ? 0 : -ENOTCONN;
+	switch (smp_load_acquire(&session->state)) {
+	case QDA_SESSION_OPEN:
+		return READ_ONCE(session->ended) ? -ECONNRESET : 0;
+	case QDA_SESSION_LOST:
+		return -ECONNRESET;
+	case QDA_SESSION_STUCK:
+		return -ENOTRECOVERABLE;
+	default:
+		return -ENOTCONN;
+	}
+}
+
+int qda_session_enter(struct qda_session *session)
+{
+	int err = down_read_killable(&session->gate);
+
+	if (err)
+		return err;
+	err = qda_session_check(session);
+	if (err)
+		up_read(&session->gate);
+	return err;
+}
+
+void qda_session_leave(struct qda_session *session)
+{
+	up_read(&session->gate);
+}
+
+static void set_state(struct qda_session *session, enum qda_session_state state)
+{
+	lockdep_assert_held(&session->lock);
+	/* Pairs with qda_session_check(). */
+	smp_store_release(&session->state, state);
 }
 
 unsigned int qda_session_bank(const struct qda_session *session)
@@ -70,6 +103,20 @@ u32 qda_session_attrs(const struct qda_device *qdev)
 
 /* --- the end of a PD --- */
 
+/* No notification finds the session under this name any more. */
+static void drop_client(struct qda_session *session)
+{
+	struct xarray *clients = &session->qdev->clients;
+
+	if (!session->client)
+		return;
+	xa_lock_irq(clients);
+	__xa_erase(clients, session->client);
+	WRITE_ONCE(session->ended, 0);
+	xa_unlock_irq(clients);
+	session->client = 0;
+}
+
 /* The DSP does not have it any more, or never had: all that was the PD's is taken back. */
 static void end(struct qda_session *session)
 {
@@ -77,8 +124,11 @@ static void end(struct qda_session *session)
 
 	qda_ctx_fail(qdev, session, -ECONNRESET);
 	mutex_lock(&session->lock);
-	session->state = QDA_SESSION_IDLE;
+	trace_qda_session(session->client, "ended");
+	qda_event_free(&qdev->drm, session->end_event);
+	session->end_event = NULL;
 	qda_maps_drop(session);
+	session->epoch++;
 	qda_use_unmap_all(session);
 	qda_mapping_put(session->initial);
 	session->initial = NULL;
@@ -88,10 +138,8 @@ static void end(struct qda_session *session)
 	if (session->bank)
 		qda_bank_give(session->bank);
 	session->bank = NULL;
-	if (session->client)
-		xa_erase(&qdev->clients, session->client);
-	trace_qda_session(session->client, "ended");
-	session->client = 0;
+	drop_client(session);
+	set_state(session, QDA_SESSION_IDLE);
 	mutex_unlock(&session->lock);
 }
 
@@ -103,19 +151,28 @@ static void quarantine(struct qda_session *session, int error, s32 result)
 	drm_warn(&qdev->drm,
 		 "client %d cannot be ended (error %d, result %#x): its context bank is lost until the DSP restarts\n",
 		 session->client, error, result);
+	qda_bank_lose(session->bank);
+	mutex_lock(&session->lock);
+	set_state(session, QDA_SESSION_STUCK);
+	mutex_unlock(&session->lock);
 	mutex_lock(&qdev->sessions_lock);
-	list_add(&qda_session_get(session)->node, &qdev->quarantine);
+	list_add(&qda_session_get(session)->stuck_node, &qdev->quarantine);
 	mutex_unlock(&qdev->sessions_lock);
 }
 
 static void settle_release(struct qda_ctx *ctx)
 {
-	const bool dead = ctx->error == -EREMOTEIO && (u32)ctx->result == FASTRPC_EBADSTATE;
-
-	if (!ctx->error || ctx->error == -EPIPE || dead)
+	/* It was dead already. */
+	if (ctx->error == -EREMOTEIO && (u32)ctx->result == FASTRPC_EBADSTATE) {
+		ctx->error = 0;
+		ctx->result = 0;
+	}
+	if (!ctx->error || ctx->error == -EPIPE) {
 		end(ctx->session);
-	else
+	} else {
 		quarantine(ctx->session, ctx->error, ctx->result);
+		ctx->error = -ENOTRECOVERABLE;
+	}
 }
 
 static void release_work(struct work_struct *work)
@@ -142,6 +199,14 @@ static void start_release(struct qda_session *session)
 	queue_work(qda_wq, &qda_session_get(session)->release_work);
 }
 
+/* Any context, for a session that somebody else counts, too. */
+static void queue_ended(struct qda_session *session)
+{
+	qda_session_get(session);
+	if (!queue_work(qda_wq, &session->ended_work))
+		kref_put(&session->ref, session_free);
+}
+
 void qda_sessions_free_quarantine(struct qda_device *qdev)
 {
 	struct qda_session *session, *next;
@@ -150,10 +215,158 @@ void qda_sessions_free_quarantine(struct qda_device *qdev)
 	mutex_lock(&qdev->sessions_lock);
 	list_splice_init(&qdev->quarantine, &list);
 	mutex_unlock(&qdev->sessions_lock);
-	list_for_each_entry_safe(session, next, &list, node) {
+	list_for_each_entry_safe(session, next, &list, stuck_node) {
 		end(session);
 		qda_session_put(session);
 	}
+}
+
+/* Nothing is made for the PD any more when this returns 0, and the message that ends it is out. */
+static int begin_release(struct qda_session *session, enum qda_session_state *before,
+			 struct qda_ctx **ctx)
+{
+	int err = down_write_killable(&session->gate);
+
+	if (err)
+		return err;
+	mutex_lock(&session->lock);
+	*before = session->state;
+	if (*before == QDA_SESSION_OPEN || *before == QDA_SESSION_LOST) {
+		set_state(session, QDA_SESSION_RELEASING);
+		*ctx = session->release;
+		session->release = NULL;
+	} else {
+		err = *before == QDA_SESSION_STUCK ? -ENOTRECOVERABLE : -ENOTCONN;
+	}
+	mutex_unlock(&session->lock);
+	up_write(&session->gate);
+	return err;
+}
+
+static void undo_release(struct qda_session *session, enum qda_session_state before,
+			 struct qda_ctx *ctx)
+{
+	mutex_lock(&session->lock);
+	session->release = ctx;
+	if (ctx->event) {
+		qda_event_set_type(ctx->event, DRM_QDA_EVENT_ENDED, 0);
+		session->end_event = ctx->event;
+		ctx->event = NULL;
+	}
+	set_state(session, before);
+	mutex_unlock(&session->lock);
+	/* What the DSP said meanwhile, nobody listened to. */
+	queue_ended(session);
+}
+
+/* The event that would have told the PD's end tells this one; it was sent if the PD is lost. */
+static int get_event(struct qda_session *session, struct drm_file *file, u64 user_data,
+		     struct qda_event **event)
+{
+	mutex_lock(&session->lock);
+	*event = session->end_event;
+	session->end_event = NULL;
+	mutex_unlock(&session->lock);
+	if (!*event)
+		return qda_event_new(&session->qdev->drm, file, DRM_QDA_EVENT_DONE, user_data, 0,
+				     event);
+	qda_event_set_type(*event, DRM_QDA_EVENT_DONE, user_data);
+	return 0;
+}
+
+int qda_ioctl_release(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct qda_session *session = file->driver_priv;
+	struct drm_qda_release *args = data;
+	enum qda_session_state before;
+	struct qda_ctx *ctx;
+	int err;
+
+	args->result = 0;
+	if (args->flags & ~DRM_QDA_ASYNC || (!args->flags && args->user_data))
+		return -EINVAL;
+	err = begin_release(session, &before, &ctx);
+	if (err)
+		return err;
+	if (args->flags)
+		err = get_event(session, file, args->user_data, &ctx->event);
+	if (!err)
+		err = qda_ctx_send(ctx);
+	if (err) {
+		undo_release(session, before, ctx);
+		return err;
+	}
+	if (!args->flags) {
+		err = qda_ctx_wait(ctx);
+		args->result = ctx->result;
+	}
+	qda_ctx_put(ctx);
+	return err;
+}
+
+/* --- a PD that ends by itself --- */
+
+static bool notify(struct qda_session *session, u32 status)
+{
+	if (!session || session->ended)
+		return false;
+	WRITE_ONCE(session->ended, status);
+	queue_ended(session);
+	return true;
+}
+
+bool qda_session_notify(struct qda_device *qdev, s32 client, u32 status)
+{
+	unsigned long flags;
+	bool taken;
+
+	if (status < FASTRPC_PD_EXIT || status > FASTRPC_PD_EXCEPTION)
+		return false;
+	xa_lock_irqsave(&qdev->clients, flags);
+	taken = notify(xa_load(&qdev->clients, client), status);
+	xa_unlock_irqrestore(&qdev->clients, flags);
+	return taken;
+}
+
+/* Not if it is being ended, or not there yet: then settle_open() looks again. */
+static u32 set_lost(struct qda_session *session, struct qda_event **event)
+{
+	u32 status = 0;
+
+	mutex_lock(&session->lock);
+	if (session->state == QDA_SESSION_OPEN) {
+		xa_lock_irq(&session->qdev->clients);
+		status = session->ended;
+		xa_unlock_irq(&session->qdev->clients);
+	}
+	if (status) {
+		trace_qda_session(session->client, "lost");
+		set_state(session, QDA_SESSION_LOST);
+		*event = session->end_event;
+		session->end_event = NULL;
+	}
+	mutex_unlock(&session->lock);
+	return status;
+}
+
+/* Its calls end; all that it could reach stays its own until the DSP has confirmed a RELEASE. */
+static void ended_work(struct work_struct *work)
+{
+	struct qda_session *session = container_of(work, struct qda_session, ended_work);
+	struct drm_device *drm = &session->qdev->drm;
+	struct qda_event *event = NULL;
+	u32 status;
+	int idx;
+
+	if (drm_dev_enter(drm, &idx)) {
+		status = set_lost(session, &event);
+		if (status)
+			qda_ctx_fail(session->qdev, session, -ECONNRESET);
+		if (event)
+			qda_event_send(drm, event, -ECONNRESET, status, 0);
+		drm_dev_exit(idx);
+	}
+	qda_session_put(session);
 }
 
 /* --- the start of a PD --- */
@@ -164,8 +377,9 @@ static int new_client(struct qda_session *session)
 	u32 client;
 	int err;
 
-	err = xa_alloc_cyclic(&qdev->clients, &client, session, XA_LIMIT(1, S32_MAX),
-			      &qdev->next_client, GFP_KERNEL);
+	/* A name is used again late: what the DSP says of an old one is about nobody. */
+	err = xa_alloc_cyclic_irq(&qdev->clients, &client, session, XA_LIMIT(1, S32_MAX),
+				  &qdev->next_client, GFP_KERNEL);
 	if (err < 0)
 		return -ENOMEM;
 	session->client = client;
@@ -192,11 +406,15 @@ static int prepare_release(struct qda_session *session)
 	return err;
 }
 
-static int prepare(struct qda_session *session, u32 pd)
+static int prepare(struct qda_session *session, struct drm_file *file, u32 pd)
 {
 	int err;
 
 	session->pd = pd;
+	err = qda_event_new(&session->qdev->drm, file, DRM_QDA_EVENT_ENDED, 0, 0,
+			    &session->end_event);
+	if (err)
+		return err;
 	session->bank = qda_bank_take(session->qdev, session);
 	if (!session->bank)
 		return -EUSERS;
@@ -209,19 +427,19 @@ static int prepare(struct qda_session *session, u32 pd)
 }
 
 /* From here on to the answer, the caller is alone with the session. */
-static int begin(struct qda_session *session, u32 pd)
+static int begin(struct qda_session *session, struct drm_file *file, u32 pd)
 {
 	int err = 0;
 
 	mutex_lock(&session->lock);
 	if (session->state == QDA_SESSION_IDLE)
-		session->state = QDA_SESSION_OPENING;
+		set_state(session, QDA_SESSION_OPENING);
 	else
-		err = -EISCONN;
+		err = session->state == QDA_SESSION_STUCK ? -ENOTRECOVERABLE : -EISCONN;
 	mutex_unlock(&session->lock);
 	if (err)
 		return err;
-	err = prepare(session, pd);
+	err = prepare(session, file, pd);
 	if (err)
 		end(session);
 	return err;
@@ -241,12 +459,15 @@ static void settle_open(struct qda_ctx *ctx)
 	if (ctx->n_mappings > 1)
 		session->initial = qda_mapping_get(ctx->mappings[1]);
 	trace_qda_session(session->client, "open");
-	/* Pairs with qda_session_check(). */
-	smp_store_release(&session->state, QDA_SESSION_OPEN);
 	closed = session->closed;
+	set_state(session, closed ? QDA_SESSION_RELEASING : QDA_SESSION_OPEN);
+	/* Within the lock, so that the event of the PD's end comes after it. */
+	qda_ctx_tell(ctx);
 	mutex_unlock(&session->lock);
 	if (closed)
 		start_release(session);
+	else
+		queue_ended(session);
 }
 
 static int open_pd(struct qda_ctx *ctx, struct drm_file *file, const struct fastrpc_ctl *ctl,
@@ -258,7 +479,9 @@ static int open_pd(struct qda_ctx *ctx, struct drm_file *file, const struct fast
 		end(ctx->session);
 		return err;
 	}
-	err = qda_control_run(ctx, file, flags, user_data);
+	err = qda_control_start(ctx, file, flags, user_data);
+	if (!err)
+		err = qda_control_wait(ctx, flags);
 	if (err == -EREMOTEIO)
 		*result = ctx->result;
 	return err;
@@ -284,7 +507,7 @@ int qda_ioctl_init_attach(struct drm_device *drm, void *data, struct drm_file *f
 		return -EINVAL;
 	if (!opener_is_admin(file))
 		return -EACCES;
-	err = begin(session, args->pd);
+	err = begin(session, file, args->pd);
 	if (err)
 		return err;
 	ctx = qda_control_new(session, QDA_CTX_PROCESS, 0, settle_open);
@@ -366,7 +589,7 @@ int qda_ioctl_init_create(struct drm_device *drm, void *data, struct drm_file *f
 	args->result = 0;
 	err = check_create(session->qdev, file, args);
 	if (!err)
-		err = begin(session, FASTRPC_PD_USER);
+		err = begin(session, file, FASTRPC_PD_USER);
 	if (err)
 		return err;
 	ctx = qda_control_new(session, QDA_CTX_PROCESS, 2, settle_open);
@@ -414,6 +637,7 @@ int qda_session_open(struct drm_device *drm, struct drm_file *file)
 	drm_dev_get(drm);
 	session->qdev = qdev;
 	kref_init(&session->ref);
+	init_rwsem(&session->gate);
 	mutex_init(&session->lock);
 	mutex_init(&session->uses_lock);
 	session->keys = RB_ROOT;
@@ -421,6 +645,7 @@ int qda_session_open(struct drm_device *drm, struct drm_file *file)
 	session->uses = RB_ROOT;
 	qda_memory_init(&session->memory);
 	INIT_WORK(&session->release_work, release_work);
+	INIT_WORK(&session->ended_work, ended_work);
 	err = qda_event_new(drm, file, DRM_QDA_EVENT_LOST, 0, 0, &session->lost);
 	if (!err)
 		err = list_file(qdev, session);
@@ -438,6 +663,7 @@ void qda_session_postclose(struct drm_device *drm, struct drm_file *file)
 {
 	struct qda_session *session = file->driver_priv;
 	struct qda_device *qdev = session->qdev;
+	struct qda_event *event;
 	bool open;
 
 	mutex_lock(&qdev->sessions_lock);
@@ -446,8 +672,13 @@ void qda_session_postclose(struct drm_device *drm, struct drm_file *file)
 	qda_event_free(drm, session->lost);
 	mutex_lock(&session->lock);
 	session->closed = true;
-	open = session->state == QDA_SESSION_OPEN;
+	event = session->end_event;
+	session->end_event = NULL;
+	open = session->state == QDA_SESSION_OPEN || session->state == QDA_SESSION_LOST;
+	if (open)
+		set_state(session, QDA_SESSION_RELEASING);
 	mutex_unlock(&session->lock);
+	qda_event_free(drm, event);
 	if (open)
 		start_release(session);
 	qda_session_put(session);

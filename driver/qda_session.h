@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -28,6 +29,9 @@ enum qda_session_state {
 	QDA_SESSION_IDLE,	/* no PD, no bank */
 	QDA_SESSION_OPENING,	/* whoever set this, and then the answer to CREATE, acts alone */
 	QDA_SESSION_OPEN,
+	QDA_SESSION_LOST,	/* the DSP said that the PD has ended; the bank is still held */
+	QDA_SESSION_RELEASING,	/* the answer to RELEASE acts alone */
+	QDA_SESSION_STUCK,	/* the DSP does not end the PD: in quarantine */
 };
 
 /**
@@ -35,10 +39,16 @@ enum qda_session_state {
  * @ref: of the file, of its messages, of the release under way
  * @qdev: counted
  * @node: in the device's list while the file is open
+ * @stuck_node: in the device's quarantine
  * @lost: event that says the DSP is gone; given up when sent
+ * @gate: held for reading while a message to the PD is made and sent, so that everything in it
+ *	belongs to this PD; for writing by who begins to end it. Outermost, user memory is touched
+ *	in it.
  * @lock: protects all down to @n_maps
- * @state: read without the lock, too: once OPEN, it stays so for as long as the file is open
+ * @state: read without the lock, too; it leaves OPEN and LOST for RELEASING under @gate
+ * @epoch: PDs so far; a message of an earlier one has no place in @keys and @heaps
  * @closed: the file is
+ * @end_event: tells the end of this PD, whether it is asked for or not; NULL when it was sent
  * @bank: with a PD, or one coming
  * @initial: initial memory of the PD; counted
  * @release: message that ends the PD, made before the PD is; NULL when it was sent
@@ -46,6 +56,8 @@ enum qda_session_state {
  * @heaps: of struct qda_map by address
  * @n_maps: in both, and under way
  * @client: the DSP's name for the session; as @pd, set while OPENING
+ * @ended: what the DSP said has become of the PD: enum fastrpc_pd_status, 0 while it is up. Under
+ *	the lock of the device's clients; read without it, too
  * @pd: enum fastrpc_pd_type
  * @memory: for payloads
  * @uses_lock: protects @uses and what is in it
@@ -54,16 +66,21 @@ enum qda_session_state {
  * @next_call: name of the latest submitted call
  * @busy_ns: time that messages were with the DSP
  * @release_work: sends @release
+ * @ended_work: tells of @ended
  */
 struct qda_session {
 	struct kref ref;
 	struct qda_device *qdev;
 	struct list_head node;
+	struct list_head stuck_node;
 	struct qda_event *lost;
+	struct rw_semaphore gate;	/* see above */
 
 	struct mutex lock;		/* protects all down to n_maps */
 	enum qda_session_state state;
+	u64 epoch;
 	bool closed;
+	struct qda_event *end_event;
 	struct qda_bank *bank;
 	struct qda_mapping *initial;
 	struct qda_ctx *release;
@@ -73,6 +90,7 @@ struct qda_session {
 
 	s32 client;
 	u32 pd;
+	u32 ended;
 	struct qda_memory memory;
 
 	struct mutex uses_lock;		/* protects uses */
@@ -82,15 +100,24 @@ struct qda_session {
 	atomic64_t next_call;
 	atomic64_t busy_ns;
 	struct work_struct release_work;
+	struct work_struct ended_work;
 };
 
 struct qda_session *qda_session_get(struct qda_session *session);
 /* Process context. */
 void qda_session_put(struct qda_session *session);
-/* 0 or -ENOTCONN. */
+/* Is there a PD to talk to? 0, -ENOTCONN, -ECONNRESET: it has ended, -ENOTRECOVERABLE. */
 int qda_session_check(const struct qda_session *session);
+/*
+ * The same, and what is found of the PD stays until qda_session_leave(), which comes before any wait
+ * for the DSP. -EINTR: the caller is being killed.
+ */
+int qda_session_enter(struct qda_session *session);
+void qda_session_leave(struct qda_session *session);
 /* Number of its bank. */
 unsigned int qda_session_bank(const struct qda_session *session);
+/* The DSP says what has become of a client's PD. Any context. False: nobody's. */
+bool qda_session_notify(struct qda_device *qdev, s32 client, u32 status);
 /* The DSP is gone, and with it what it kept others from using. */
 void qda_sessions_free_quarantine(struct qda_device *qdev);
 /* Tell all open files that the DSP is gone. */
@@ -101,6 +128,7 @@ int qda_session_open(struct drm_device *drm, struct drm_file *file);
 void qda_session_postclose(struct drm_device *drm, struct drm_file *file);
 int qda_ioctl_init_attach(struct drm_device *drm, void *data, struct drm_file *file);
 int qda_ioctl_init_create(struct drm_device *drm, void *data, struct drm_file *file);
+int qda_ioctl_release(struct drm_device *drm, void *data, struct drm_file *file);
 /* Attributes that INIT_CREATE takes here. */
 u32 qda_session_attrs(const struct qda_device *qdev);
 

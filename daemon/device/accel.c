@@ -48,9 +48,14 @@ static uint32_t to_u32(uint64_t n)
 static void info(struct qda_device *dev, struct qda_device_info *out)
 {
 	const struct accel *accel = accel_of(dev);
+	uint64_t lost = 0;
 
+	if (accel->link == ACCEL_LINK_UP)
+		accel_query(accel->fd, DRM_QDA_QUERY_BANKS_LOST, 0, &lost);
 	*out = (struct qda_device_info){
 		.kind = "accel",
+		.arch = accel->arch,
+		.sessions_lost = to_u32(lost),
 		.sessions_max = to_u32(accel->limits.banks),
 		.calls_max = to_u32(accel->limits.calls),
 		.session_calls_max = accel_session_calls(accel),

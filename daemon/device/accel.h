@@ -35,7 +35,6 @@
 #define ACCEL_OPS 128u		/* of one session; a file has room for fewer events */
 #define ACCEL_CONTROL_OPS 7u	/* of which calls take none, so that keys can be mapped */
 #define ACCEL_AGAIN_MS 10u	/* until a job that met -EBUSY is tried again */
-#define ACCEL_BANK_WAIT_MS 5000u /* for the DSP to give up the bank of a closed session */
 
 struct accel;
 struct qda_device_session;
@@ -149,7 +148,14 @@ void accel_uses_drop(struct qda_device_session *session);
 
 /* --- sessions: accel_session.c, and what runs in them: accel_call.c --- */
 
-enum accel_op_kind { ACCEL_OP_FREE, ACCEL_OP_CREATE, ACCEL_OP_CALL, ACCEL_OP_MAP, ACCEL_OP_UNMAP };
+enum accel_op_kind {
+	ACCEL_OP_FREE,
+	ACCEL_OP_CREATE,
+	ACCEL_OP_RELEASE,
+	ACCEL_OP_CALL,
+	ACCEL_OP_MAP,
+	ACCEL_OP_UNMAP,
+};
 
 /* What an event tells the end of. Its user_data is index and generation. */
 struct accel_op {
@@ -165,6 +171,7 @@ enum accel_session_state {
 	ACCEL_OPENING,	/* the open job, then the event of INIT_CREATE */
 	ACCEL_OPEN,
 	ACCEL_LOST,	/* lost() was told; close comes */
+	ACCEL_RELEASING, /* the event of INIT_CREATE, if it is under way, then that of RELEASE */
 	ACCEL_ENDING,	/* its file is being closed */
 };
 
@@ -184,14 +191,15 @@ struct qda_device_session {
 	int fd;
 	uv_poll_t poll;
 	struct accel_queue queue;
-	struct accel_job open_job, close_job;
+	struct accel_job open_job, ask_job, release_job, close_job;
 	struct accel_memory *shell;	/* ref, until it is open */
 	struct drm_qda_init_create create;
+	struct drm_qda_release release;
 	uint64_t memory_size;		/* initial memory of the PD, or 0 */
-	uint64_t bank_due;		/* when waiting for a bank ends; 0: not begun */
+	uint64_t arch;			/* what the ask job heard */
 	char path[64];
 	char name[16];			/* of the domain that it must be */
-	int err;			/* of the open job */
+	int err;			/* of the job that ran */
 
 	struct accel_session_uses uses;
 	struct accel_op op[ACCEL_OPS];
@@ -212,8 +220,9 @@ void accel_session_dsp_gone(struct qda_device_session *session, const char *why)
 void accel_session_lost(struct qda_device_session *session, int err, const char *why);
 /* The device is freed: go without any event. */
 void accel_session_abandon(struct qda_device_session *session);
-/* The answer to INIT_CREATE. */
+/* The answers to INIT_CREATE and to RELEASE. */
 void accel_session_created(struct qda_device_session *session, int err, int32_t result);
+void accel_session_released(struct qda_device_session *session);
 
 int accel_submit(struct qda_device_session *session, const struct qda_device_call *call,
 		 uint64_t cookie);
@@ -232,7 +241,7 @@ struct accel_op *accel_op_find(struct qda_device_session *session, uint64_t user
 void accel_op_fail(struct qda_device_session *session, struct accel_op *op, int err,
 		   int32_t result);
 void accel_ops_fail(struct qda_device_session *session, int err);
-/* Read a batch of events of an open, or opening, session. Returns whether there were any. */
+/* Read a batch of events of a session that has a file. Returns whether there were any. */
 bool accel_ops_read(struct qda_device_session *session);
 
 /* --- the device --- */
@@ -298,7 +307,8 @@ struct accel {
 
 	struct accel_sessions sessions, later;
 	unsigned n_sessions;		/* in sessions */
-	uint64_t closed_at;		/* when a session's file was closed last */
+	uint32_t arch;			/* of the DSP; 0: not known */
+	bool asked;			/* ... and some session has asked */
 	uv_idle_t idle;
 	struct drm_qda_arg args[FASTRPC_MAX_ARGS];
 	struct accel_use *uses[FASTRPC_MAX_ARGS];
@@ -344,3 +354,5 @@ void accel_probe_run(struct accel *accel, struct accel_probe *probe);
 void accel_probe_close(struct accel_probe *probe);
 /* 0 when an open file is that of a DSP of the qda driver, whose name goes to name[16]. */
 int accel_query_name(int fd, char *name);
+/* DRM_QDA_QUERY_*; those that do not wait for the DSP, on any thread. */
+int accel_query(int fd, uint32_t type, uint32_t index, uint64_t *value);

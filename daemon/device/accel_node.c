@@ -147,6 +147,8 @@ static int take(struct accel *accel, struct accel_probe *probe)
 	accel->limits = probe->limits;
 	accel->is_virtual = probe->is_virtual;
 	accel->shell_size = probe->shell_size;
+	accel->arch = 0;
+	accel->asked = false;
 	accel->link = ACCEL_LINK_UP;
 	accel->why[0] = '\0';
 	return 0;

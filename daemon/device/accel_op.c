@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Operations in flight in a session of the accel device, and the events that end them. The driver
- * sends one for each; what it says of one that has ended here already finds nobody.
+ * sends one for each; what it says of one that has ended here already finds nobody. It also tells
+ * of PDs, and of a DSP, that are gone.
  */
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,8 @@ static void end(struct qda_device_session *session, struct accel_op *op,
 	accel_op_free(session, op);
 	if (kind == ACCEL_OP_CREATE)
 		accel_session_created(session, done->err, done->result);
+	else if (kind == ACCEL_OP_RELEASE)
+		accel_session_released(session);
 	else
 		accel_done(session->accel, cookie, done);
 }
@@ -81,11 +84,12 @@ void accel_ops_fail(struct qda_device_session *session, int err)
 		accel_op_fail(session, op, err, 0);
 }
 
-/* A method that returns this code ends its session by it, and hurts nobody else. */
-static bool pd_is_gone(const struct drm_qda_event *event)
+/* Firmware that tells of no ends says so when it is asked for something. A method that returns this
+ * code ends its session by it, and hurts nobody else. */
+static bool says_pd_is_gone(const struct accel_op *op, const struct drm_qda_event *event)
 {
-	return event->error == -ECONNRESET ||
-	       (event->error == -EREMOTEIO && (uint32_t)event->result == FASTRPC_EBADSTATE);
+	return op->kind != ACCEL_OP_CREATE && op->kind != ACCEL_OP_RELEASE &&
+	       event->error == -EREMOTEIO && (uint32_t)event->result == FASTRPC_EBADSTATE;
 }
 
 static void on_done(struct qda_device_session *session, const struct drm_qda_event *event)
@@ -100,7 +104,7 @@ static void on_done(struct qda_device_session *session, const struct drm_qda_eve
 
 	if (!op)
 		return;
-	if (op->kind != ACCEL_OP_CREATE && pd_is_gone(event)) {
+	if (says_pd_is_gone(op, event)) {
 		accel_session_lost(session, -ECONNRESET, "the DSP says that the PD is gone");
 		return;
 	}
@@ -113,10 +117,41 @@ static void on_done(struct qda_device_session *session, const struct drm_qda_eve
 	end(session, op, &done);
 }
 
+static void on_ended(struct qda_device_session *session, const struct drm_qda_event *event)
+{
+	const char *why = "the PD has ended";
+
+	switch (event->result) {
+	case DRM_QDA_ENDED_EXIT:
+		why = "the PD has exited";
+		break;
+	case DRM_QDA_ENDED_KILLED:
+		why = "the DSP has killed the PD";
+		break;
+	case DRM_QDA_ENDED_EXCEPTION:
+		why = "an exception has ended the PD";
+		break;
+	}
+	if (session->state == ACCEL_OPEN)
+		accel_session_lost(session, -ECONNRESET, why);
+}
+
+static void on_event(struct qda_device_session *session, const struct drm_event *base)
+{
+	if (base->type == DRM_QDA_EVENT_LOST)
+		accel_node_gone(session->accel, "the DSP is gone");
+	else if (base->length < sizeof(struct drm_qda_event))
+		return;
+	else if (base->type == DRM_QDA_EVENT_DONE)
+		on_done(session, (const struct drm_qda_event *)base);
+	else if (base->type == DRM_QDA_EVENT_ENDED)
+		on_ended(session, (const struct drm_qda_event *)base);
+}
+
 static bool hears(const struct qda_device_session *session)
 {
-	return !session->accel->freed &&
-	       (session->state == ACCEL_OPENING || session->state == ACCEL_OPEN);
+	return !session->accel->freed && session->state != ACCEL_LOST &&
+	       session->state != ACCEL_ENDING;
 }
 
 bool accel_ops_read(struct qda_device_session *session)
@@ -133,11 +168,7 @@ bool accel_ops_read(struct qda_device_session *session)
 			break;
 		at += base->length;
 		left -= base->length;
-		if (base->type == DRM_QDA_EVENT_LOST)
-			accel_node_gone(accel, "the DSP is gone");
-		else if (base->type == DRM_QDA_EVENT_DONE &&
-			 base->length >= sizeof(struct drm_qda_event))
-			on_done(session, (const struct drm_qda_event *)base);
+		on_event(session, base);
 	}
 	return any;
 }

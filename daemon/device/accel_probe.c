@@ -34,10 +34,13 @@ fail(struct accel_probe *probe, int err, const char *format, ...)
 
 /* --- the node --- */
 
-static int query(int fd, uint32_t type, struct drm_qda_query *query)
+int accel_query(int fd, uint32_t type, uint32_t index, uint64_t *value)
 {
-	*query = (struct drm_qda_query){ .type = type };
-	return accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, query);
+	struct drm_qda_query query = { .type = type, .index = index };
+	int r = accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, &query);
+
+	*value = query.value;
+	return r;
 }
 
 /* Other drivers have other commands under the same numbers: the driver's name comes first. */
@@ -45,13 +48,13 @@ int accel_query_name(int fd, char *name)
 {
 	drmVersion *version = drmGetVersion(fd);
 	bool ours = version && version->name && !strcmp(version->name, "qda");
-	struct drm_qda_query answer;
+	struct drm_qda_query answer = { .type = DRM_QDA_QUERY_NAME };
 	int r;
 
 	drmFreeVersion(version);
 	if (!ours)
 		return -ENOTTY;
-	r = query(fd, DRM_QDA_QUERY_NAME, &answer);
+	r = accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, &answer);
 	if (r < 0)
 		return r;
 	if (!memchr(answer.dsp_name, '\0', sizeof(answer.dsp_name)))
@@ -174,15 +177,13 @@ static int read_limits(struct accel_probe *probe)
 					  DRM_QDA_QUERY_CALLS, DRM_QDA_QUERY_FILE_CALLS };
 	uint64_t *limits[] = { &probe->limits.attrs, &probe->limits.banks, &probe->limits.calls,
 			       &probe->limits.file_calls };
-	struct drm_qda_query answer;
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		int r = query(probe->fd, types[i], &answer);
+		int r = accel_query(probe->fd, types[i], 0, limits[i]);
 
 		if (r < 0)
 			return fail(probe, r, "%s: query %u: %s", probe->path, types[i],
 				    strerrordesc_np(-r));
-		*limits[i] = answer.value;
 	}
 	return 0;
 }

@@ -3,9 +3,9 @@
  * Sessions of the accel device: an open file of the node, with the context bank and the PD that
  * INIT_CREATE gave it.
  *
- * A session ends by closing its file, which a worker does. The driver ends the PD in the background
- * then and tells nobody when the bank is free, so the end is complete when the file is closed, and
- * an open that meets -EUSERS soon after tries again for a while.
+ * A session ends with RELEASE, whose event tells that its bank is free; then a worker closes its
+ * file, and the end is complete. One that is still opening is opened first. When the DSP does not
+ * let go of a bank, the driver keeps it and counts it; nobody is told here.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include "device/accel.h"
 
 #define MIB (1ull << 20)
+#define ATTRIBUTE_ARCH 6u	/* of DRM_QDA_QUERY_CAPABILITY */
 
 /* --- end --- */
 
@@ -45,7 +46,6 @@ static bool on_file_closed(struct accel_job *job)
 	if (session->later)
 		TAILQ_REMOVE(&accel->later, session, later_link);
 	accel->n_sessions--;
-	accel->closed_at = uv_now(accel->loop);
 	if (session->shell)
 		accel_memory_unref(session->shell);
 	free(session);
@@ -65,6 +65,8 @@ static void on_poll_closed(uv_handle_t *handle)
 /* What a worker does in the session just now ends before its file is closed. */
 static void end(struct qda_device_session *session)
 {
+	if (session->state == ACCEL_ENDING)
+		return;
 	session->state = ACCEL_ENDING;
 	accel_queue_drop(&session->queue);
 	if (session->polled)
@@ -73,7 +75,60 @@ static void end(struct qda_device_session *session)
 		accel_job_start(&session->queue, &session->close_job);
 }
 
-/* The session that was to be opened will not be. */
+static void run_release(struct accel_job *job)
+{
+	struct qda_device_session *session =
+		(struct qda_device_session *)((char *)job -
+					      offsetof(struct qda_device_session, release_job));
+
+	session->err = accel_ioctl(session->fd, DRM_IOCTL_QDA_RELEASE, &session->release);
+}
+
+/* Busy: events that nobody wants are to be read first. Anything else means that there is no PD. */
+static bool on_release_run(struct accel_job *job)
+{
+	struct qda_device_session *session =
+		(struct qda_device_session *)((char *)job -
+					      offsetof(struct qda_device_session, release_job));
+
+	if (job->dropped || session->state != ACCEL_RELEASING)
+		return false;
+	if (session->err == -EBUSY)
+		return true;
+	if (session->err < 0)
+		end(session);
+	return false;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int what);
+
+static void start_release(struct qda_device_session *session)
+{
+	struct accel_op *op = accel_op_new(session, ACCEL_OP_RELEASE, 0);
+
+	session->release = (struct drm_qda_release){
+		.flags = DRM_QDA_ASYNC,
+		.user_data = accel_op_user_data(session, op),
+	};
+	uv_poll_start(&session->poll, UV_READABLE, on_readable);
+	accel_job_start(&session->queue, &session->release_job);
+}
+
+void accel_session_released(struct qda_device_session *session)
+{
+	end(session);
+}
+
+/* No operation but a creation is in flight. It is waited for: its PD is to be ended, too. */
+static void leave(struct qda_device_session *session)
+{
+	session->state = ACCEL_RELEASING;
+	accel_queue_drop(&session->queue);
+	if (session->state == ACCEL_RELEASING && TAILQ_EMPTY(&session->ops))
+		start_release(session);
+}
+
+/* The session that was to be opened will not be, and there is no PD. */
 static void fail_open(struct qda_device_session *session, int err, int32_t result)
 {
 	bool told = session->open_told;
@@ -95,13 +150,16 @@ void accel_session_step(struct qda_device_session *session)
 {
 	if (!session->closing || session->state == ACCEL_ENDING)
 		return;
-	if (session->state == ACCEL_OPENING) {
-		fail_open(session, -ECANCELED, 0);
+	if (session->state == ACCEL_RELEASING)
 		return;
+	if (session->state != ACCEL_OPENING) {
+		session->state = ACCEL_RELEASING;
+		accel_ops_fail(session, -ECANCELED);
+	} else if (!session->open_told) {
+		session->open_told = true;
+		accel_done_err(session->accel, session->open_cookie, -ECANCELED, 0);
 	}
-	session->state = ACCEL_ENDING;
-	accel_ops_fail(session, -ECANCELED);
-	end(session);
+	leave(session);
 }
 
 void accel_session_abandon(struct qda_device_session *session)
@@ -134,6 +192,8 @@ void accel_session_dsp_gone(struct qda_device_session *session, const char *why)
 		fail_open(session, -EPIPE, 0);
 	else if (session->state == ACCEL_OPEN)
 		accel_session_lost(session, -EPIPE, why);
+	else if (session->state == ACCEL_RELEASING)
+		end(session);
 }
 
 /* --- open --- */
@@ -188,19 +248,15 @@ static void close_handles(struct qda_device_session *session)
 		accel_ioctl(session->fd, DRM_IOCTL_GEM_CLOSE, &memory);
 }
 
-/* May be run again for want of a bank: then the file is there. */
 static void run_open(struct accel_job *job)
 {
 	struct qda_device_session *session = session_of_open(job);
-	int r = 0;
+	int r = open_file(session);
 
-	if (session->fd < 0) {
-		r = open_file(session);
-		if (!r)
-			r = import_shell(session);
-		if (!r)
-			r = make_memory(session);
-	}
+	if (!r)
+		r = import_shell(session);
+	if (!r)
+		r = make_memory(session);
 	if (!r)
 		r = accel_ioctl(session->fd, DRM_IOCTL_QDA_INIT_CREATE, &session->create);
 	if (!r)
@@ -230,28 +286,14 @@ static int start_poll(struct qda_device_session *session)
 	return uv_poll_start(&session->poll, UV_READABLE, on_readable);
 }
 
-/* Whether a bank may come free soon, because its session was closed not long ago. */
-static bool worth_waiting(struct qda_device_session *session)
-{
-	struct accel *accel = session->accel;
-	uint64_t now = uv_now(accel->loop);
-
-	if (!accel->closed_at || accel->closed_at + ACCEL_BANK_WAIT_MS <= now)
-		return false;
-	if (!session->bank_due)
-		session->bank_due = now + ACCEL_BANK_WAIT_MS;
-	return now < session->bank_due;
-}
-
+/* Dropped, it was closed before it began. */
 static bool on_open_run(struct accel_job *job)
 {
 	struct qda_device_session *session = session_of_open(job);
-	int r = session->err;
+	int r = job->dropped ? -ECANCELED : session->err;
 
-	if (job->dropped || session->state != ACCEL_OPENING)
+	if (session->state == ACCEL_ENDING)
 		return false;
-	if (r == -EUSERS && worth_waiting(session))
-		return true;
 	if (!r)
 		r = start_poll(session);
 	if (r < 0)
@@ -259,18 +301,67 @@ static bool on_open_run(struct accel_job *job)
 	return false;
 }
 
+/* --- what the DSP is: there must be a session to ask through --- */
+
+static struct qda_device_session *session_of_ask(struct accel_job *job)
+{
+	return (struct qda_device_session *)((char *)job -
+					     offsetof(struct qda_device_session, ask_job));
+}
+
+/* The driver waits for the DSP, but not for long. */
+static void run_ask(struct accel_job *job)
+{
+	struct qda_device_session *session = session_of_ask(job);
+
+	session->err = accel_query(session->fd, DRM_QDA_QUERY_CAPABILITY, ATTRIBUTE_ARCH,
+				   &session->arch);
+}
+
+/* A DSP that does not say is not asked again, unless the session was ended under the question. */
+static bool on_asked(struct accel_job *job)
+{
+	struct qda_device_session *session = session_of_ask(job);
+	struct accel *accel = session->accel;
+
+	if (accel->link != ACCEL_LINK_UP)
+		return false;
+	if (job->dropped || session->err == -ECONNRESET || session->err == -ENOTCONN)
+		accel->asked = false;
+	else if (!session->err)
+		accel->arch = (uint32_t)session->arch;
+	return false;
+}
+
+static void ask(struct qda_device_session *session)
+{
+	if (session->accel->asked)
+		return;
+	session->accel->asked = true;
+	accel_job_start(&session->queue, &session->ask_job);
+}
+
 void accel_session_created(struct qda_device_session *session, int err, int32_t result)
 {
-	if (session->state != ACCEL_OPENING)
+	if (session->state == ACCEL_ENDING)
 		return;
-	if (err || session->closing) {
-		fail_open(session, err ? err : -ECANCELED, result);
+	if (err) {
+		fail_open(session, err, result);
 		return;
 	}
 	accel_memory_unref(session->shell);
 	session->shell = NULL;
+	if (session->closing) {
+		if (!session->open_told)
+			accel_done_err(session->accel, session->open_cookie, -ECANCELED, 0);
+		session->open_told = true;
+		session->state = ACCEL_RELEASING;
+		start_release(session);
+		return;
+	}
 	session->state = ACCEL_OPEN;
 	session->open_told = true;
+	ask(session);
 	accel_done_err(session->accel, session->open_cookie, 0, 0);
 }
 
@@ -287,6 +378,10 @@ static struct qda_device_session *session_new(struct accel *accel)
 	memcpy(session->name, accel->name, sizeof(session->name));
 	session->open_job.run = run_open;
 	session->open_job.done = on_open_run;
+	session->ask_job.run = run_ask;
+	session->ask_job.done = on_asked;
+	session->release_job.run = run_release;
+	session->release_job.done = on_release_run;
 	session->close_job.run = run_close;
 	session->close_job.done = on_file_closed;
 	accel_queue_init(&session->queue, accel);

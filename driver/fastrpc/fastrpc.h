@@ -249,6 +249,38 @@ void fastrpc_request(struct fastrpc_msg *msg, __s32 client_id, __s32 tid, __u64 
  */
 int fastrpc_response(const void *bytes, __u32 n, struct fastrpc_rsp *rsp);
 
+/*
+ * The DSP may also say, unasked, what became of a user PD: a message of this form in place of a
+ * response, as the drivers of Qualcomm's own kernels read it. Its context word is reserved: no
+ * response can have it, since it has reserved bits set. The client id is the one of CREATE.
+ */
+#define FASTRPC_NOTIFICATION_CTX	0xabcdabcdull
+#define FASTRPC_NOTIFICATION_STATUS	4	/* the one type there is */
+
+enum fastrpc_pd_status {
+	FASTRPC_PD_UP = 0,
+	FASTRPC_PD_EXIT = 1,
+	FASTRPC_PD_KILLED = 2,
+	FASTRPC_PD_EXCEPTION = 3,
+};
+
+struct fastrpc_notification {	/* DSP to host, 24 bytes of which 20 mean something */
+	__u64 ctx;
+	__u32 type;
+	__s32 client_id;
+	__u32 status;		/* enum fastrpc_pd_status */
+	__u32 pad;
+};
+
+void fastrpc_notify(struct fastrpc_notification *notification, __s32 client_id, __u32 status);
+
+/*
+ * Bytes from the DSP to a notification, pad cleared: 0; -EBADMSG when they are not one: fewer than
+ * 24, another context or type, no client. Any status is possible, and whether there is such a
+ * client is the caller's to look up.
+ */
+int fastrpc_notification(const void *bytes, __u32 n, struct fastrpc_notification *notification);
+
 /* --- DSP side --- */
 
 struct fastrpc_dsp_arg {
@@ -320,6 +352,7 @@ int fastrpc_ctl_read(const struct fastrpc_msg *msg, const void *payload, __u64 r
 
 _Static_assert(sizeof(struct fastrpc_msg) == 40, "request is 40 bytes");
 _Static_assert(sizeof(struct fastrpc_rsp) == 16, "response is 16 bytes");
+_Static_assert(sizeof(struct fastrpc_notification) == 24, "notification is 24 bytes");
 _Static_assert(sizeof(struct fastrpc_arg) == 32, "no holes");
 _Static_assert(sizeof(struct fastrpc_dsp_arg) == 32, "no holes");
 

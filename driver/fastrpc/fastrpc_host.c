@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
  * The host's half of FastRPC: argument tables are checked, laid out and written as metadata, and a
- * response is read. Owns nothing and keeps nothing; may be called from anywhere. What it decides on
+ * response or notification is read. Owns nothing and keeps nothing; may be called from anywhere. What it decides on
  * are the host's private copies; of shared memory it reads only the numbers of out handles.
  */
 #include <linux/errno.h>
@@ -257,6 +257,27 @@ int fastrpc_response(const void *bytes, __u32 n, struct fastrpc_rsp *rsp)
 	memcpy(rsp, bytes, sizeof(*rsp));
 	rsp->pad = 0;
 	if (!fastrpc_ctx_id(rsp->ctx) || rsp->ctx & reserved)
+		return -EBADMSG;
+	return 0;
+}
+
+void fastrpc_notify(struct fastrpc_notification *notification, __s32 client_id, __u32 status)
+{
+	notification->ctx = FASTRPC_NOTIFICATION_CTX;
+	notification->type = FASTRPC_NOTIFICATION_STATUS;
+	notification->client_id = client_id;
+	notification->status = status;
+	notification->pad = 0;
+}
+
+int fastrpc_notification(const void *bytes, __u32 n, struct fastrpc_notification *notification)
+{
+	if (n < sizeof(*notification))
+		return -EBADMSG;
+	memcpy(notification, bytes, sizeof(*notification));
+	notification->pad = 0;
+	if (notification->ctx != FASTRPC_NOTIFICATION_CTX ||
+	    notification->type != FASTRPC_NOTIFICATION_STATUS || notification->client_id <= 0)
 		return -EBADMSG;
 	return 0;
 }

@@ -78,10 +78,16 @@ void host_pd_exit(struct host *host, const struct obituary *obituary, size_t n)
 		host->ops->pd_exit(host, obituary, n);
 }
 
-void host_pd_gone(struct host *host)
+void host_pd_ended(struct host *host, int32_t client, int signal)
 {
 	if (host->state == HOST_OPEN)
-		host->ops->pd_gone(host);
+		host->ops->pd_ended(host, client, signal);
+}
+
+void host_pd_gone(struct host *host, int32_t client)
+{
+	if (host->state == HOST_OPEN)
+		host->ops->pd_gone(host, client);
 }
 
 void host_respond(struct host *host, uint64_t ctx, uint32_t retval)

@@ -29,7 +29,8 @@ struct host_ops {
 	bool (*pd_log)(struct host *host, uint32_t bank, int32_t client,
 		       const struct pd_report *report);
 	void (*pd_exit)(struct host *host, const struct obituary *obituary, size_t n);
-	void (*pd_gone)(struct host *host);
+	void (*pd_ended)(struct host *host, int32_t client, int signal);
+	void (*pd_gone)(struct host *host, int32_t client);
 	void (*respond)(struct host *host, uint64_t ctx, uint32_t retval);
 	void (*drop)(struct host *host); /* what waits to be sent */
 };
@@ -73,9 +74,13 @@ bool host_pd_log(struct host *host, uint32_t bank, int32_t client, const struct 
 /* The PD ended without being released. `n` bytes of the record. */
 void host_pd_exit(struct host *host, const struct obituary *obituary, size_t n);
 
+/* The PD of an open session has ended, by this signal or (0) by itself: nothing that it has left is
+ * answered before the host knows. */
+void host_pd_ended(struct host *host, int32_t client, int signal);
+
 /* No process of the PD is left: what it has left unanswered is to be answered before its bank is
  * given away. May do anything that a call from the host does. */
-void host_pd_gone(struct host *host);
+void host_pd_gone(struct host *host, int32_t client);
 
 /* The answer to a call. Nothing once the host is closed. */
 void host_respond(struct host *host, uint64_t ctx, uint32_t retval);

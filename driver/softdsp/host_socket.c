@@ -254,8 +254,12 @@ static void pd_exit(struct host *host, const struct obituary *obituary, size_t n
 	send_record(host, obituary, n, -1);
 }
 
-/* The host sees the end of the PD's channel, and knows what it sent there. */
-static void pd_gone(struct host *host)
+/* The host sees the end of the PD's channel, and knows what it sent there; a record says why. */
+static void pd_ended(struct host *host, int32_t client, int signal)
+{
+}
+
+static void pd_gone(struct host *host, int32_t client)
 {
 }
 
@@ -290,6 +294,7 @@ static const struct host_ops socket_ops = {
 	.pd_up = pd_up,
 	.pd_log = pd_log,
 	.pd_exit = pd_exit,
+	.pd_ended = pd_ended,
 	.pd_gone = pd_gone,
 	.respond = respond,
 	.drop = drop,

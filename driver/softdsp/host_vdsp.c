@@ -5,7 +5,7 @@
  * them, so that a PD that dies lets go of its bank by itself.
  */
 #include <errno.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,13 +17,21 @@
 #include "host.h"
 #include "obituary.h"
 #include "order.h"
+#include "pd.h"
 #include "process.h"
 
 /* More than the kernel keeps unanswered at one time: a round leaves nothing that was there when it
  * began. Then PDs get their turn. */
 #define RECORDS_A_ROUND 512
 #define LEVEL_FATAL	4
-#define BUSY_MS		50
+
+/* What the kernel is to hear only when it knows that the PD has ended: its file is closed a little
+ * before its process is reaped. No more than can be in flight. */
+static struct orphan {
+	uint64_t ctx;
+	int32_t client;
+} orphans[FASTRPC_MAX_ID];
+static unsigned n_orphans;
 
 /* Taken whole and at once; it is the kernel's to make something of it. */
 static void respond(struct host *host, uint64_t ctx, uint32_t retval)
@@ -38,12 +46,30 @@ static void respond(struct host *host, uint64_t ctx, uint32_t retval)
 static void handle(struct host *host, const struct qda_vdsp_record *record)
 {
 	struct fastrpc_msg msg;
+	const struct pd *pd;
 
 	memcpy(&msg, record->msg, sizeof(msg));
-	if (record->kind == QDA_VDSP_CALL && !msg.client_id)
+	if (record->kind == QDA_VDSP_CALL && !msg.client_id) {
 		process_call(host->dsp, &msg);
+		return;
+	}
+	pd = pd_find(host->dsp, msg.client_id);
+	if (pd && pd_runs(pd) && n_orphans < FASTRPC_MAX_ID)
+		orphans[n_orphans++] = (struct orphan){ msg.ctx, msg.client_id };
 	else
 		respond(host, msg.ctx, FASTRPC_EBADSTATE);
+}
+
+static void answer_orphans(struct host *host, int32_t client)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n_orphans; i++)
+		if (orphans[i].client == client)
+			respond(host, orphans[i].ctx, FASTRPC_EBADSTATE);
+		else
+			orphans[kept++] = orphans[i];
+	n_orphans = kept;
 }
 
 /* False when nothing more is to be read now. */
@@ -79,27 +105,14 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* --- PDs --- */
 
-/* The last PD of a bank is reaped before the bank is given away. Its file can outlive it for a
- * moment: while somebody looks at it in /proc, its address space stays. */
-static int open_pd(struct host *host, uint32_t bank, int32_t client)
-{
-	struct qda_vdsp_pd_open open = { .client = client, .bank = bank };
-	int fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
-
-	for (int i = 0; fd < 0 && errno == EBUSY && i < BUSY_MS; i++) {
-		poll(NULL, 0, 1);
-		fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
-	}
-	return fd < 0 ? -errno : fd;
-}
-
 static int pd_channel(struct host *host, uint32_t bank, int32_t client, int *pd_end,
 		      int *host_end)
 {
-	const int fd = open_pd(host, bank, client);
+	struct qda_vdsp_pd_open open = { .client = client, .bank = bank };
+	const int fd = ioctl(host->fd, QDA_VDSP_PD_OPEN, &open);
 
 	if (fd < 0)
-		return fd;
+		return -errno;
 	*pd_end = fd;
 	*host_end = -1;
 	return 0;
@@ -131,6 +144,33 @@ static void pd_exit(struct host *host, const struct obituary *obituary, size_t n
 		   n - SOFTDSP_SIZE(exit));
 }
 
+/* In the words of firmware, which has no others. */
+static void pd_ended(struct host *host, int32_t client, int signal)
+{
+	struct fastrpc_notification notification;
+	uint32_t status = FASTRPC_PD_EXCEPTION;
+
+	if (!signal)
+		status = FASTRPC_PD_EXIT;
+	else if (signal == SIGKILL)
+		status = FASTRPC_PD_KILLED;
+	fastrpc_notify(&notification, client, status);
+	if (write(host->fd, &notification, sizeof(notification)) < 0)
+		perror("qda-softdsp: a notification was not taken");
+}
+
+/* The PD's file can outlive its process: while somebody looks at that in /proc, its address space
+ * stays. */
+static void pd_gone(struct host *host, int32_t client)
+{
+	const struct qda_vdsp_pd_end end = { .client = client };
+
+	if (ioctl(host->fd, QDA_VDSP_PD_END, &end) < 0 && errno != ENOENT)
+		perror("qda-softdsp: the file of a PD cannot be ended");
+	read_round(host);
+	answer_orphans(host, client);
+}
+
 /* Nothing ever waits: the kernel takes every answer. */
 static void drop(struct host *host)
 {
@@ -141,7 +181,8 @@ static const struct host_ops vdsp_ops = {
 	.pd_up = pd_up,
 	.pd_log = pd_log,
 	.pd_exit = pd_exit,
-	.pd_gone = read_round,
+	.pd_ended = pd_ended,
+	.pd_gone = pd_gone,
 	.respond = respond,
 	.drop = drop,
 };
@@ -167,6 +208,7 @@ int host_open_vdsp(struct host *host, struct dsp *dsp, int fd)
 
 	if (err)
 		return err;
+	n_orphans = 0;
 	err = open_views(host);
 	if (!err)
 		err = uv_poll_start(&host->poll, UV_READABLE, on_ready);

@@ -129,6 +129,8 @@ static void on_reaped(uv_process_t *process, int64_t status, int signal)
 {
 	struct pd *pd = process->data;
 
+	if (pd->state == PD_UP)
+		host_pd_ended(&pd->dsp->host, pd->client, signal);
 	pd->reaped = true;
 	drop_orders(pd);
 	if (pd->state == PD_UP) {
@@ -139,7 +141,7 @@ static void on_reaped(uv_process_t *process, int64_t status, int signal)
 	}
 	uv_close((uv_handle_t *)&pd->process, on_handle_closed);
 	uv_close((uv_handle_t *)&pd->poll, on_handle_closed);
-	host_pd_gone(&pd->dsp->host);
+	host_pd_gone(&pd->dsp->host, pd->client);
 }
 
 /* Its number may be somebody else's once it is reaped. */
@@ -337,4 +339,9 @@ struct pd *pd_find(struct dsp *dsp, int32_t client)
 uint32_t pd_bank(const struct pd *pd)
 {
 	return pd->bank;
+}
+
+bool pd_runs(const struct pd *pd)
+{
+	return !pd->reaped;
 }

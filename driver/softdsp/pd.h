@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct dsp;
@@ -25,6 +26,8 @@ uint32_t pd_create(struct dsp *dsp, uint32_t bank, int32_t client, uint64_t ctx)
 /* NULL when the client has none. */
 struct pd *pd_find(struct dsp *dsp, int32_t client);
 uint32_t pd_bank(const struct pd *pd);
+/* Its process is there, or nobody has been told that it is not. */
+bool pd_runs(const struct pd *pd);
 
 /* 0: `answer` is given when the PD did it. Or a code. */
 uint32_t pd_order(struct pd *pd, const struct pd_order *order, const struct pd_answer *answer);

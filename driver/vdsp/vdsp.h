@@ -56,12 +56,15 @@ struct vdsp_bank *vdsp_bank_create(struct device *parent, const char *node, u32 
 void vdsp_bank_destroy(struct vdsp_bank *bank);
 void vdsp_bank_show(struct vdsp_bank *bank, struct address_space *mapping, u64 boot);
 void vdsp_bank_hide(struct vdsp_bank *bank);
-vm_fault_t vdsp_bank_fault(struct vdsp_bank *bank, u64 boot, struct vm_fault *vmf);
+void vdsp_bank_blink(struct vdsp_bank *bank);
+vm_fault_t vdsp_bank_fault(struct vdsp_bank *bank, const u64 *boot, struct vm_fault *vmf);
+vm_fault_t vdsp_bank_write_fault(struct vdsp_bank *bank, const u64 *boot, struct vm_fault *vmf);
 
 /**
  * struct vdsp_channel - messages to one reader, and the file it reads them from
  * @dsp: of which DSP; outlives the file
- * @boot: in which run of the DSP it was made
+ * @boot: in which run of the DSP it was made; 0: never, or its PD is ended. Read by viewers under
+ *	vdsp_bank.lock, which vdsp_bank_blink() takes after this has changed.
  * @client: whose calls; 0 for control
  * @bank: of the protection domain; NULL for control, which sees all
  * @mapping: of the control file, shared by all viewers of the banks; counted
@@ -126,6 +129,7 @@ int vdsp_channel_start(struct vdsp *dsp, struct vdsp_channel *control);
 void vdsp_channel_stop(struct vdsp *dsp);
 int vdsp_channel_add_pd(struct vdsp_channel *pd, u64 boot);
 void vdsp_channel_end_pd(struct vdsp_channel *pd);
+struct vdsp_bank *vdsp_channel_end_client(struct vdsp *dsp, s32 client);
 bool vdsp_channel_ready(struct vdsp_channel *ch, bool *alive);
 u64 vdsp_channel_take(struct vdsp_channel *ch, struct qda_vdsp_record *record);
 void vdsp_channel_untake(struct vdsp_channel *ch, u64 seq);

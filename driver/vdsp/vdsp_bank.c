@@ -23,11 +23,13 @@
 /**
  * struct vdsp_range - addresses in use
  * @node: where; one page longer than what is mapped, so that running over the end is a fault
+ * @read_only: the DSP may not write
  * @n: pages mapped
  * @pfn: of each page
  */
 struct vdsp_range {
 	struct drm_mm_node node;
+	bool read_only;
 	unsigned long n;
 	unsigned long pfn[] __counted_by(n);
 };
@@ -53,15 +55,17 @@ static struct vdsp_range *find_range(struct vdsp_bank *bank, u64 page)
 	return NULL;
 }
 
-static struct vdsp_range *new_range(unsigned long n)
+static struct vdsp_range *new_range(unsigned long n, enum dma_data_direction dir)
 {
 	struct vdsp_range *range;
 
 	if (!n || n > LAST_PAGE - FIRST_PAGE)
 		return NULL;
 	range = kvzalloc(struct_size(range, pfn, n), GFP_KERNEL);
-	if (range)
-		range->n = n;
+	if (!range)
+		return NULL;
+	range->n = n;
+	range->read_only = dir == DMA_TO_DEVICE;
 	return range;
 }
 
@@ -110,7 +114,7 @@ static void *op_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t g
 		      unsigned long attrs)
 {
 	unsigned long n = PAGE_ALIGN(size) >> PAGE_SHIFT, i;
-	struct vdsp_range *range = new_range(n);
+	struct vdsp_range *range = new_range(n, DMA_BIDIRECTIONAL);
 	void *memory;
 
 	if (!range)
@@ -140,7 +144,7 @@ static dma_addr_t op_map_page(struct device *dev, struct page *page, unsigned lo
 			      size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
 	phys_addr_t phys = page_to_phys(page) + offset;
-	struct vdsp_range *range = new_range(PFN_UP(offset_in_page(phys) + size));
+	struct vdsp_range *range = new_range(PFN_UP(offset_in_page(phys) + size), dir);
 	dma_addr_t addr;
 	unsigned long i;
 
@@ -175,7 +179,8 @@ static unsigned long count_pages(struct scatterlist *sg, int nents)
 }
 
 /* The first @nents segments as one range. */
-static int map_segments(struct vdsp_bank *bank, struct scatterlist *sg, int nents)
+static int map_segments(struct vdsp_bank *bank, struct scatterlist *sg, int nents,
+			enum dma_data_direction dir)
 {
 	unsigned long n = count_pages(sg, nents), page = 0, k;
 	struct vdsp_range *range;
@@ -185,7 +190,7 @@ static int map_segments(struct vdsp_bank *bank, struct scatterlist *sg, int nent
 
 	if (!n || n > UINT_MAX >> PAGE_SHIFT)
 		return -EINVAL;
-	range = new_range(n);
+	range = new_range(n, dir);
 	if (!range)
 		return -ENOMEM;
 	for_each_sg(sg, s, nents, i)
@@ -226,11 +231,11 @@ static int op_map_sg(struct device *dev, struct scatterlist *sg, int nents,
 	for_each_sg(sg, s, nents, i)
 		sg_dma_len(s) = 0;
 	if (!scatter) {
-		ret = map_segments(to_bank(dev), sg, nents);
+		ret = map_segments(to_bank(dev), sg, nents, dir);
 		return ret ? ret : 1;
 	}
 	for_each_sg(sg, s, nents, i) {
-		ret = map_segments(to_bank(dev), s, 1);
+		ret = map_segments(to_bank(dev), s, 1, dir);
 		if (ret) {
 			op_unmap_sg(dev, sg, nents, dir, attrs);
 			return ret;
@@ -248,34 +253,75 @@ static const struct dma_map_ops bank_dma_ops = {
 	.unmap_sg = op_unmap_sg,
 };
 
+/* What a viewer may touch there in this way, if anything. */
+static struct vdsp_range *visible(struct vdsp_bank *bank, const u64 *boot, struct vm_fault *vmf)
+{
+	struct vdsp_range *range;
+
+	if (!bank->boot || READ_ONCE(*boot) != bank->boot)
+		return NULL;
+	range = find_range(bank, vmf->pgoff & (VDSP_BANK_PAGES - 1));
+	if (range && range->read_only && vmf->flags & FAULT_FLAG_WRITE)
+		return NULL;
+	return range;
+}
+
+/* The page that was touched, and some that follow. */
+static vm_fault_t insert_pages(struct vdsp_range *range, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	/* Not vm_page_prot: with a pfn_mkwrite(), no page is writable in that. */
+	pgprot_t prot = vm_get_page_prot(range->read_only ? vma->vm_flags & ~VM_WRITE :
+							    vma->vm_flags);
+	unsigned long first = (vmf->pgoff & (VDSP_BANK_PAGES - 1)) - range->node.start;
+	unsigned long n = min3(range->n - first, (vma->vm_end - vmf->address) >> PAGE_SHIFT,
+			       (unsigned long)FAULT_AROUND);
+	unsigned long i;
+	vm_fault_t ret;
+
+	ret = vmf_insert_pfn_prot(vma, vmf->address, range->pfn[first], prot);
+	for (i = 1; i < n && ret == VM_FAULT_NOPAGE; i++)
+		if (vmf_insert_pfn_prot(vma, vmf->address + (i << PAGE_SHIFT),
+					range->pfn[first + i], prot) != VM_FAULT_NOPAGE)
+			break;
+	return ret;
+}
+
 /**
  * vdsp_bank_fault - a viewer touched a page it does not have
  * @bank: which bank
- * @boot: in which run of the DSP the viewer's file was made
+ * @boot: of the viewer's file
  * @vmf: the fault; its page offset counts from the start of all banks
  *
  * Return: VM_FAULT_NOPAGE with the page inserted, or VM_FAULT_SIGBUS.
  */
-vm_fault_t vdsp_bank_fault(struct vdsp_bank *bank, u64 boot, struct vm_fault *vmf)
+vm_fault_t vdsp_bank_fault(struct vdsp_bank *bank, const u64 *boot, struct vm_fault *vmf)
 {
-	u64 page = vmf->pgoff & (VDSP_BANK_PAGES - 1);
-	unsigned long first, n, i;
-	struct vdsp_range *range = NULL;
+	struct vdsp_range *range;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	mutex_lock(&bank->lock);
-	if (boot == bank->boot)
-		range = find_range(bank, page);
-	if (range) {
-		first = page - range->node.start;
-		n = min3(range->n - first, (vmf->vma->vm_end - vmf->address) >> PAGE_SHIFT,
-			 (unsigned long)FAULT_AROUND);
-		ret = vmf_insert_pfn(vmf->vma, vmf->address, range->pfn[first]);
-		for (i = 1; i < n && ret == VM_FAULT_NOPAGE; i++)
-			if (vmf_insert_pfn(vmf->vma, vmf->address + (i << PAGE_SHIFT),
-					   range->pfn[first + i]) != VM_FAULT_NOPAGE)
-				break;
-	}
+	range = visible(bank, boot, vmf);
+	if (range)
+		ret = insert_pages(range, vmf);
+	mutex_unlock(&bank->lock);
+	return ret;
+}
+
+/**
+ * vdsp_bank_write_fault - a viewer wrote to a page that it has to read only
+ * @bank: which bank
+ * @boot: of the viewer's file
+ * @vmf: the fault
+ *
+ * Return: 0, the page may become writable; or VM_FAULT_SIGBUS.
+ */
+vm_fault_t vdsp_bank_write_fault(struct vdsp_bank *bank, const u64 *boot, struct vm_fault *vmf)
+{
+	vm_fault_t ret;
+
+	mutex_lock(&bank->lock);
+	ret = visible(bank, boot, vmf) ? 0 : VM_FAULT_SIGBUS;
 	mutex_unlock(&bank->lock);
 	return ret;
 }
@@ -305,6 +351,18 @@ void vdsp_bank_hide(struct vdsp_bank *bank)
 		unmap_mapping_range(bank->mapping, (loff_t)bank->stream_id << 32, 1LL << 32, 1);
 	bank->mapping = NULL;
 	bank->boot = 0;
+	mutex_unlock(&bank->lock);
+}
+
+/**
+ * vdsp_bank_blink - all viewers have to look again, and those whose files have ended see nothing
+ * @bank: which bank
+ */
+void vdsp_bank_blink(struct vdsp_bank *bank)
+{
+	mutex_lock(&bank->lock);
+	if (bank->mapping)
+		unmap_mapping_range(bank->mapping, (loff_t)bank->stream_id << 32, 1LL << 32, 1);
 	mutex_unlock(&bank->lock);
 }
 

@@ -59,7 +59,7 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t count, l
 			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		if (wait_event_interruptible(ch->wait, vdsp_channel_ready(ch, &alive)))
+		if (wait_event_interruptible_exclusive(ch->wait, vdsp_channel_ready(ch, &alive)))
 			return -ERESTARTSYS;
 	}
 	if (copy_to_user(buf, &record, sizeof(record))) {
@@ -130,10 +130,20 @@ static vm_fault_t view_fault(struct vm_fault *vmf)
 {
 	struct vdsp_channel *ch = vmf->vma->vm_file->private_data;
 
-	return vdsp_bank_fault(vmf->vma->vm_private_data, ch->boot, vmf);
+	return vdsp_bank_fault(vmf->vma->vm_private_data, &ch->boot, vmf);
 }
 
-static const struct vm_operations_struct view_ops = { .fault = view_fault };
+static vm_fault_t view_write_fault(struct vm_fault *vmf)
+{
+	struct vdsp_channel *ch = vmf->vma->vm_file->private_data;
+
+	return vdsp_bank_write_fault(vmf->vma->vm_private_data, &ch->boot, vmf);
+}
+
+static const struct vm_operations_struct view_ops = {
+	.fault = view_fault,
+	.pfn_mkwrite = view_write_fault,
+};
 
 /* All viewers share the offsets of one address_space: stream id << 32 | address in the bank. */
 static int view(struct vm_area_struct *vma, struct vdsp_bank *bank)
@@ -247,6 +257,22 @@ static long control_pd_open(struct vdsp_channel *control, struct qda_vdsp_pd_ope
 	return pd_open(control, control->dsp->banks[open.bank - 1], open.client);
 }
 
+static long control_pd_end(struct vdsp_channel *control, struct qda_vdsp_pd_end __user *user)
+{
+	struct qda_vdsp_pd_end end;
+	struct vdsp_bank *bank;
+
+	if (copy_from_user(&end, user, sizeof(end)))
+		return -EFAULT;
+	if (end.pad)
+		return -EINVAL;
+	bank = vdsp_channel_end_client(control->dsp, end.client);
+	if (!bank)
+		return -ENOENT;
+	vdsp_bank_blink(bank);
+	return 0;
+}
+
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vdsp_channel *ch = file->private_data;
@@ -256,6 +282,8 @@ static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return control_info(ch->dsp, (void __user *)arg);
 	case QDA_VDSP_PD_OPEN:
 		return control_pd_open(ch, (void __user *)arg);
+	case QDA_VDSP_PD_END:
+		return control_pd_end(ch, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -57,6 +57,20 @@ int touch(const volatile uint8_t *byte)
 	return value;
 }
 
+int poke(volatile uint8_t *byte, uint8_t value)
+{
+	volatile int written = -1;
+
+	catch_faults();
+	guarded = 1;
+	if (!sigsetjmp(out_of_fault, 1)) {
+		*byte = value;
+		written = value;
+	}
+	guarded = 0;
+	return written;
+}
+
 static void respond(struct dsp *dsp, uint64_t ctx, int32_t result)
 {
 	const struct fastrpc_rsp rsp = { .ctx = ctx, .retval = result };
@@ -141,6 +155,18 @@ static void echo_handles(uint8_t *payload, uint32_t sc, const struct fastrpc_dsp
 	}
 }
 
+static int32_t attributes(struct dsp *dsp, uint64_t base, const struct fastrpc_dsp_arg *out)
+{
+	uint32_t *values;
+
+	if (!dsp->arch || out->length < 6 * sizeof(*values))
+		return (int32_t)FASTRPC_EUNSUPPORTED;
+	values = (uint32_t *)dsp_memory(dsp, base | out->addr);
+	memset(values, 0, out->length);
+	values[6 - 1] = dsp->arch;
+	return 0;
+}
+
 static int64_t method_call(struct dsp *dsp, const struct fastrpc_msg *msg)
 {
 	static __thread struct fastrpc_dsp_arg args[FASTRPC_MAX_ARGS];
@@ -151,6 +177,8 @@ static int64_t method_call(struct dsp *dsp, const struct fastrpc_msg *msg)
 
 	if (fastrpc_parse(msg, payload, msg->size, args))
 		return (int32_t)FASTRPC_EBADPARM;
+	if (msg->handle == FASTRPC_HANDLE_UTIL)
+		return attributes(dsp, base, out);
 	switch (fastrpc_sc_method(msg->sc)) {
 	case DSP_ECHO:
 		echo_buffers(dsp, base, msg->sc, args);
@@ -356,4 +384,13 @@ void dsp_answer_all(struct dsp *dsp, int32_t result)
 	while (dsp->n_held)
 		respond(dsp, dsp->held[--dsp->n_held].ctx, result);
 	pthread_mutex_unlock(&dsp->lock);
+}
+
+void dsp_notify(struct dsp *dsp, int32_t client, uint32_t status)
+{
+	struct fastrpc_notification notification;
+
+	fastrpc_notify(&notification, client, status);
+	if (write(dsp->fd, &notification, sizeof(notification)) != sizeof(notification))
+		abort();
 }

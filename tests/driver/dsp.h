@@ -39,6 +39,7 @@ struct dsp {
 	struct fastrpc_msg held[512];		/* oldest first */
 	unsigned n_held;
 	uint64_t heap;				/* what the next MMAP returns */
+	uint32_t arch;				/* attribute 6; 0: attributes are not known */
 };
 
 /* Open the device and serve it. */
@@ -57,6 +58,8 @@ void dsp_refuse(struct dsp *dsp, uint32_t method, int32_t result);
 void dsp_hold(struct dsp *dsp, uint32_t method, bool hold);
 
 void dsp_answer(struct dsp *dsp, uint64_t ctx, int32_t result);
+/* Say, unasked, what became of a client's PD: enum fastrpc_pd_status. */
+void dsp_notify(struct dsp *dsp, int32_t client, uint32_t status);
 /* Answer everything that is held. */
 void dsp_answer_all(struct dsp *dsp, int32_t result);
 
@@ -65,5 +68,7 @@ uint8_t *dsp_memory(struct dsp *dsp, uint64_t address);
 
 /* Read one byte: it, or -1 where an access is a SIGBUS. Any thread. */
 int touch(const volatile uint8_t *byte);
+/* Write one byte: it, or -1 where that is a fault. Any thread. */
+int poke(volatile uint8_t *byte, uint8_t value);
 /* Wait until an access is a SIGBUS: memory is taken back in the background. */
 void wait_gone(const volatile uint8_t *byte);

@@ -10,8 +10,6 @@
 
 #include "accel.h"
 
-#define FIRMWARE_GONE ((int32_t)0x8000040d) /* what calls to a PD that died end with */
-
 struct firmware {
 	pid_t pid;
 	int said;	/* its stderr */

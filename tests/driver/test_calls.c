@@ -138,7 +138,7 @@ static void a_file_has_a_limit(void **state)
 {
 	const unsigned most = (unsigned)ask(file, DRM_QDA_QUERY_FILE_CALLS);
 
-	assert_int_equal(most, 127);
+	assert_int_equal(most, 126);
 	for (unsigned i = 0; i < most; i++)
 		assert_int_equal(submit(file, DSP_HANDLE, HOLD, NULL, i, NULL), 0);
 	assert_int_equal(submit(file, DSP_HANDLE, HOLD, NULL, 0, NULL), -EBUSY);
@@ -163,7 +163,7 @@ static void a_dsp_has_a_limit(void **state)
 	uint8_t seen[3][256] = { 0 };
 	unsigned n = 0;
 
-	while (n < 3 * 127 && submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL) == 0)
+	while (n < 3 * 126 && submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL) == 0)
 		n++;
 	assert_int_equal(n, most);
 	assert_int_equal(submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL), -EBUSY);
@@ -198,7 +198,7 @@ static void full_does_not_mean_stuck(void **state)
 	const unsigned released = dsp_seen(&dsp, FASTRPC_PROCESS_RELEASE);
 	unsigned n = 0;
 
-	while (n < 3 * 127 && submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL) == 0)
+	while (n < 3 * 126 && submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL) == 0)
 		n++;
 	close(third);
 	dsp_wait_seen(&dsp, FASTRPC_PROCESS_RELEASE, released + 1);

@@ -4,7 +4,9 @@
  * PDs die in every way there is and take nobody along, and memory is seen for as long as it is
  * lent.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sched.h>
 #include <signal.h>
@@ -268,35 +270,65 @@ static void assert_says(const char *expected)
 	assert_string_equal(text + 1, expected);
 }
 
+/* Of the PD that was started last. */
+static pid_t pd_pid(void)
+{
+	char path[64], name[32];
+	struct dirent *entry;
+	pid_t last = 0, pid;
+	DIR *proc = opendir("/proc");
+	FILE *file;
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc))) {
+		pid = atoi(entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		file = pid > last ? fopen(path, "r") : NULL;
+		if (!file)
+			continue;
+		if (fgets(name, sizeof(name), file) && !strcmp(name, "qda-softdsp-pd\n"))
+			last = pid;
+		fclose(file);
+	}
+	closedir(proc);
+	assert_int_not_equal(last, 0);
+	return last;
+}
+
 static void assert_gone(int fd, uint32_t handle)
 {
 	struct drm_qda_map map = { .kind = DRM_QDA_MAP_KEY, .key = 1, .size = 4096 };
-	int32_t result;
 
-	assert_int_equal(probe(fd, handle, PROBE_RETURN, 0, &result), -EREMOTEIO);
-	assert_int_equal(result, FIRMWARE_GONE);
+	assert_int_equal(probe(fd, handle, PROBE_RETURN, 0, NULL), -ECONNRESET);
 	map.handle = buffer_new(fd, 4096, NULL);
-	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_MAP, &map), -EREMOTEIO);
-	assert_int_equal(map.result, FIRMWARE_GONE);
+	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_MAP, &map), -ECONNRESET);
 }
 
-static void die(uint32_t how, const char *told)
+static void assert_ended(int fd, int32_t reason)
 {
+	const struct drm_qda_event event = event_next(fd);
+
+	assert_int_equal(event.base.type, DRM_QDA_EVENT_ENDED);
+	assert_int_equal(event.result, reason);
+}
+
+static void die(uint32_t how, const char *told, int32_t reason)
+{
+	struct drm_qda_release release = { 0 };
 	const int fd = firmware_session(), other = firmware_session();
 	const uint32_t handle = firmware_open_probe(fd), in_other = firmware_open_probe(other);
-	int32_t result;
 
 	submit_waiting(fd, handle, FOR_EVER);
-	assert_int_equal(probe(fd, handle, PROBE_DIE, how, &result), -EREMOTEIO);
-	assert_int_equal(result, FIRMWARE_GONE);
-	for (int i = 0; i < 60; i++) {
-		const struct drm_qda_event event = event_next(fd);
-
-		assert_int_equal(event.error, -EREMOTEIO);
-		assert_int_equal(event.result, FIRMWARE_GONE);
-	}
+	assert_int_equal(probe(fd, handle, PROBE_DIE, how, NULL), -ECONNRESET);
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(event_next(fd).error, -ECONNRESET);
+	assert_ended(fd, reason);
 	assert_says(told);
 	assert_gone(fd, handle);
+	assert_true(event_none(fd));
+	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_RELEASE, &release), 0);
+	assert_int_equal(firmware_create(fd, SOFTDSP_SHELL_MAGIC, 18, NULL), 0);
+	assert_inverts(fd, firmware_open_probe(fd));
 	assert_inverts(other, in_other);
 	close(fd);
 	close(other);
@@ -305,17 +337,68 @@ static void die(uint32_t how, const char *told)
 
 static void a_fault_ends_one_session_and_is_told(void **state)
 {
-	die(SIGSEGV, "fatal SIGSEGV in method 4 of " PROBE);
+	die(SIGSEGV, "fatal SIGSEGV in method 4 of " PROBE, DRM_QDA_ENDED_EXCEPTION);
 }
 
 static void abort_ends_one_session_and_is_told(void **state)
 {
-	die(SIGABRT, "fatal SIGABRT in method 4 of " PROBE);
+	die(SIGABRT, "fatal SIGABRT in method 4 of " PROBE, DRM_QDA_ENDED_EXCEPTION);
 }
 
 static void exit_ends_one_session_and_is_told(void **state)
 {
-	die(PROBE_DIE_EXIT, "fatal exit with status 5 in method 4 of " PROBE);
+	die(PROBE_DIE_EXIT, "fatal exit with status 5 in method 4 of " PROBE, DRM_QDA_ENDED_EXIT);
+}
+
+static void a_killed_pd_is_told_without_any_call(void **state)
+{
+	const int fd = firmware_session();
+	const uint32_t handle = firmware_open_probe(fd);
+
+	kill(pd_pid(), SIGKILL);
+	assert_ended(fd, DRM_QDA_ENDED_KILLED);
+	assert_says("fatal SIGKILL outside any call");
+	assert_gone(fd, handle);
+	close(fd);
+	assert_all_banks_free();
+}
+
+/* Whoever looks at a process in /proc keeps its address space, and with it the file of the PD. */
+static void a_bank_is_free_though_somebody_looks_at_its_last_pd(void **state)
+{
+	const int spare = accel_open();
+	const uint64_t n = banks(spare);
+	int looks[16], files[16];
+	char path[64];
+
+	for (int round = 0; round < 2; round++) {
+		for (uint64_t i = 0; i < n; i++) {
+			files[i] = firmware_session();
+			assert_inverts(files[i], firmware_open_probe(files[i]));
+			snprintf(path, sizeof(path), "/proc/%d/mem", pd_pid());
+			looks[i] = open(path, O_RDONLY | O_CLOEXEC);
+			assert_true(looks[i] >= 0);
+			if (round)
+				kill(pd_pid(), SIGKILL);
+			if (round)
+				assert_ended(files[i], DRM_QDA_ENDED_KILLED);
+			if (round)
+				assert_says("fatal SIGKILL outside any call");
+		}
+		for (uint64_t i = 0; i < n; i++)
+			close(files[i]);
+		wait_banks_free(spare, n);
+		for (uint64_t i = 0; i < n; i++) {
+			files[i] = firmware_session();
+			assert_inverts(files[i], firmware_open_probe(files[i]));
+		}
+		for (uint64_t i = 0; i < n; i++) {
+			close(files[i]);
+			close(looks[i]);
+		}
+		wait_banks_free(spare, n);
+	}
+	close(spare);
 }
 
 /* The skel goes on writing to a buffer that its caller has taken back. */
@@ -412,7 +495,7 @@ static void come_and_go(int who)
 
 		assert_inverts(fd, handle);
 		if (who == 0)
-			assert_int_equal(probe(fd, handle, PROBE_DIE, SIGKILL, NULL), -EREMOTEIO);
+			assert_int_equal(probe(fd, handle, PROBE_DIE, SIGKILL, NULL), -ECONNRESET);
 		close(fd);
 	}
 	_exit(0);
@@ -581,6 +664,8 @@ int main(void)
 		cmocka_unit_test(a_fault_ends_one_session_and_is_told),
 		cmocka_unit_test(abort_ends_one_session_and_is_told),
 		cmocka_unit_test(exit_ends_one_session_and_is_told),
+		cmocka_unit_test(a_killed_pd_is_told_without_any_call),
+		cmocka_unit_test(a_bank_is_free_though_somebody_looks_at_its_last_pd),
 		cmocka_unit_test(memory_taken_back_is_out_of_reach),
 		cmocka_unit_test(a_session_that_hangs_can_be_closed),
 		cmocka_unit_test(a_killed_caller_leaves_nothing),

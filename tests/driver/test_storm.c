@@ -238,6 +238,48 @@ static void buffers_go_under_calls(void **state)
 	all_is_well();
 }
 
+/* The first thread ends the session, one way or the other, and begins the next. */
+static void *release_main(void *arg)
+{
+	const int fd = atomic_load(&shared_fd);
+	struct drm_qda_init_create create = { .shell = 1, .shell_size = 1,
+					      .attrs = DRM_QDA_ATTR_UNSIGNED };
+	uint8_t events[4096];
+	int ret;
+
+	if ((uintptr_t)arg != 1)
+		return call_main(arg);
+	while (atomic_load(&rounds) > 0) {
+		struct drm_qda_release release = { .flags = rounds % 2 };
+
+		if (rounds % 3 == 0)
+			dsp_notify(&dsp, dsp.control[FASTRPC_PROCESS_CREATE].client_id,
+				   FASTRPC_PD_EXCEPTION);
+		ret = accel_ioctl(fd, DRM_IOCTL_QDA_RELEASE, &release);
+		if (!fair(ret))
+			return arg;
+		do {
+			ret = accel_ioctl(fd, DRM_IOCTL_QDA_INIT_CREATE, &create);
+			while (read(fd, events, sizeof(events)) > 0)
+				;
+		} while (ret == -EISCONN || ret == -EBUSY);
+		if (ret)
+			return arg;
+	}
+	return NULL;
+}
+
+static void sessions_end_under_calls(void **state)
+{
+	const int fd = accel_open();
+
+	assert_int_equal(buffer_new(fd, 4096, NULL), 1);
+	atomic_store(&shared_fd, fd);
+	run(THREADS, release_main, 4000);
+	close(fd);
+	all_is_well();
+}
+
 static void callers_are_killed(void **state)
 {
 	uint32_t seed = 7;
@@ -423,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(files_close_under_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(buffers_go_under_calls, setup, teardown),
+		cmocka_unit_test_setup_teardown(sessions_end_under_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(callers_are_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(dsps_stop_under_calls, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_commands, setup, teardown),

@@ -5,13 +5,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-heap.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,6 +265,241 @@ static void a_pd_answers_what_it_has_read_once(void **state)
 	close(pd);
 }
 
+/* The buffer's DSP address, by a call that is left open. */
+static uint64_t show_buffer(const struct world *w, struct fastrpc_msg *msg)
+{
+	struct drm_qda_arg arg = arg_buffer(w->buffer, 0, 4 * 4096);
+	struct qda_vdsp_record record;
+	struct fastrpc_dsp_arg parsed;
+	uint8_t *view;
+
+	assert_int_equal(submit(w->file, DSP_HANDLE, DRM_QDA_SC(DSP_HOLD, 1, 0, 0, 0), &arg, 60,
+				NULL),
+			 0);
+	record = record_next(w->control);
+	*msg = msg_of(&record);
+	view = mmap(NULL, msg->size, PROT_READ, MAP_SHARED, w->control, (off_t)msg->addr);
+	assert_true(view != MAP_FAILED);
+	assert_int_equal(fastrpc_parse(msg, view, msg->size, &parsed), 0);
+	assert_int_equal(parsed.length, 4 * 4096);
+	munmap(view, msg->size);
+	return parsed.addr;
+}
+
+/* Not even for itself: that is the firmware's to say. */
+static void a_pd_cannot_say_that_one_has_ended(void **state)
+{
+	struct world *w = *state;
+	const int pd = pd_open(w, w->client, w->bank);
+	struct fastrpc_notification notification;
+
+	hold_call(w, 1);
+	record_next(pd);
+	for (int32_t client = 1; client <= w->client + 1; client++) {
+		fastrpc_notify(&notification, client, FASTRPC_PD_EXCEPTION);
+		assert_int_equal(write(pd, &notification, sizeof(notification)), -1);
+		assert_int_equal(errno, ENOENT);
+	}
+	assert_true(event_none(w->file));
+	close(pd);
+}
+
+static int pd_end(const struct world *w, int32_t client)
+{
+	struct qda_vdsp_pd_end end = { .client = client };
+
+	return ioctl(w->control, QDA_VDSP_PD_END, &end) < 0 ? -errno : 0;
+}
+
+static void a_pd_can_be_ended_while_its_file_is_open(void **state)
+{
+	struct world *w = *state;
+	struct fastrpc_msg msg;
+	const uint64_t addr = show_buffer(w, &msg);
+	const int pd = pd_open(w, w->client, w->bank);
+	uint8_t *bank = mmap(NULL, 1ull << 32, PROT_READ | PROT_WRITE, MAP_SHARED, pd, 0);
+	struct qda_vdsp_pd_end bad = { .client = w->client, .pad = 1 };
+	struct pollfd poll_pd = { .fd = pd, .events = POLLIN | POLLOUT };
+	struct qda_vdsp_record record;
+	uint64_t seq;
+	int next;
+
+	assert_int_equal(touch(bank + addr), 0);
+	for (uint64_t i = 0; i < 2; i++)
+		hold_call(w, 40 + i);
+	seq = record_next(pd).seq;
+	assert_int_equal(ioctl(w->control, QDA_VDSP_PD_END, &bad), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(ioctl(w->control, QDA_VDSP_PD_END, KERNEL_ADDRESS), -1);
+	assert_int_equal(errno, EFAULT);
+	assert_int_equal(ioctl(pd, QDA_VDSP_PD_END, &bad), -1);
+	assert_int_equal(errno, ENOTTY);
+	assert_int_equal(pd_end(w, w->client + 1), -ENOENT);
+	assert_int_equal(pd_end(w, 0), -ENOENT);
+	assert_int_equal(touch(bank + addr), 0);
+	assert_int_equal(pd_end(w, w->client), 0);
+	assert_int_equal(pd_end(w, w->client), -ENOENT);
+
+	assert_int_equal(touch(bank + addr), -1);
+	assert_int_equal(poll(&poll_pd, 1, 0), 1);
+	assert_int_equal(poll_pd.revents, POLLIN | POLLHUP);
+	assert_int_equal(read(pd, &record, sizeof(record)), 0);
+	assert_int_equal(answer(pd, msg.ctx, 0), -EPIPE);
+	for (uint64_t i = 0; i < 2; i++) {
+		record = record_next(w->control);
+		assert_int_equal(record.kind, QDA_VDSP_ORPHAN);
+		assert_int_equal(record.seq, seq + i);
+	}
+	/* the next one in the bank sees it, the last one never again */
+	next = pd_open(w, w->client, w->bank);
+	assert_true(next >= 0);
+	hold_call(w, 50);
+	record_next(next);
+	assert_int_equal(touch(bank + addr), -1);
+	assert_int_equal(read(pd, &record, sizeof(record)), 0);
+	close(pd);
+	assert_int_equal(touch(bank + addr), -1);
+	munmap(bank, 1ull << 32);
+	hold_call(w, 51);
+	assert_int_equal(record_next(next).kind, QDA_VDSP_CALL);
+	close(next);
+}
+
+struct reader {
+	int pd;
+	_Atomic int tid;
+	_Atomic int *answers;
+	pthread_t thread;
+};
+
+static void *read_and_answer(void *arg)
+{
+	struct reader *reader = arg;
+	struct qda_vdsp_record record;
+
+	reader->tid = (int)syscall(SYS_gettid);
+	while (read(reader->pd, &record, sizeof(record)) == sizeof(record)) {
+		(*reader->answers)++;
+		answer(reader->pd, msg_of(&record).ctx, 0);
+	}
+	return NULL;
+}
+
+/* How often these have gone to sleep. */
+static unsigned long sleeps(const struct reader *readers, size_t n)
+{
+	unsigned long sum = 0, one;
+	char path[64], line[128];
+
+	for (size_t i = 0; i < n; i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/status", readers[i].tid);
+		file = fopen(path, "r");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file))
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &one) == 1)
+				sum += one;
+		fclose(file);
+	}
+	return sum;
+}
+
+static bool asleep(const struct reader *reader)
+{
+	char path[64], line[512];
+	FILE *file;
+	bool is;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", reader->tid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	fclose(file);
+	is = strstr(line, ") S ");
+	return is;
+}
+
+static void settle_down(const struct reader *readers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		while (!readers[i].tid || !asleep(&readers[i]))
+			sched_yield();
+}
+
+/* Of twenty that wait, a message wakes one, and the end of the PD all. */
+static void a_message_wakes_one_reader(void **state)
+{
+	struct world *w = *state;
+	static struct reader readers[20];
+	static _Atomic int answers;
+	const int pd = pd_open(w, w->client, w->bank);
+	unsigned long before;
+
+	answers = 0;
+	for (size_t i = 0; i < DIM(readers); i++) {
+		readers[i] = (struct reader){ .pd = pd, .answers = &answers };
+		assert_int_equal(pthread_create(&readers[i].thread, NULL, read_and_answer,
+						&readers[i]), 0);
+	}
+	settle_down(readers, DIM(readers));
+	before = sleeps(readers, DIM(readers));
+	for (uint64_t i = 0; i < 50; i++) {
+		hold_call(w, i);
+		assert_int_equal(event_next(w->file).user_data, i);
+		settle_down(readers, DIM(readers));
+	}
+	assert_int_equal(answers, 50);
+	/* one each, and some for locks and page faults */
+	assert_in_range(sleeps(readers, DIM(readers)) - before, 50, 150);
+	assert_int_equal(pd_end(w, w->client), 0);
+	for (size_t i = 0; i < DIM(readers); i++)
+		assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+	close(pd);
+}
+
+/* An import that may only be read is not writable for the DSP either, read before or not. */
+static void memory_that_is_only_read_cannot_be_written(void **state)
+{
+	struct dma_heap_allocation_data heap = { .len = 2 * 4096, .fd_flags = O_RDONLY | O_CLOEXEC };
+	struct drm_prime_handle prime = { 0 };
+	struct world *w = *state;
+	const int heap_fd = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+	struct fastrpc_dsp_arg parsed;
+	struct drm_qda_arg arg;
+	struct fastrpc_msg msg;
+	struct qda_vdsp_record record;
+	uint8_t *bank, *payload;
+
+	assert_true(heap_fd >= 0);
+	assert_int_equal(ioctl(heap_fd, DMA_HEAP_IOCTL_ALLOC, &heap), 0);
+	prime.fd = (int)heap.fd;
+	assert_int_equal(accel_ioctl(w->file, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime), 0);
+	arg = arg_buffer(prime.handle, 0, 2 * 4096);
+	assert_int_equal(submit(w->file, DSP_HANDLE, DRM_QDA_SC(DSP_HOLD, 1, 0, 0, 0), &arg, 1,
+				NULL), 0);
+	record = record_next(w->control);
+	msg = msg_of(&record);
+	bank = mmap(NULL, 1ull << 32, PROT_READ | PROT_WRITE, MAP_SHARED, w->control,
+		    (off_t)w->bank << 32);
+	assert_true(bank != MAP_FAILED);
+	payload = bank + (uint32_t)msg.addr;
+	assert_int_equal(fastrpc_parse(&msg, payload, msg.size, &parsed), 0);
+	assert_int_equal(poke(bank + parsed.addr, 1), -1);
+	assert_int_equal(touch(bank + parsed.addr), 0);
+	assert_int_equal(touch(bank + parsed.addr + 4096), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(poke(bank + parsed.addr + i * 4096, 1), -1);
+	assert_int_equal(touch(bank + parsed.addr), 0);
+	/* the payload beside it is written and read in any order */
+	assert_int_equal(touch(payload + 4095), 0);
+	assert_int_equal(poke(payload + 4095, 7), 7);
+	assert_int_equal(touch(payload + 4095), 7);
+	munmap(bank, 1ull << 32);
+	close(heap_fd);
+	close((int)heap.fd);
+}
+
 static void what_a_pd_leaves_behind_control_answers(void **state)
 {
 	struct world *w = *state;
@@ -282,27 +522,6 @@ static void what_a_pd_leaves_behind_control_answers(void **state)
 	record = record_next(w->control);
 	assert_int_equal(record.kind, QDA_VDSP_CALL);
 	assert_int_equal(record.client, w->client);
-}
-
-/* The buffer's DSP address, by a call that is left open. */
-static uint64_t show_buffer(const struct world *w, struct fastrpc_msg *msg)
-{
-	struct drm_qda_arg arg = arg_buffer(w->buffer, 0, 4 * 4096);
-	struct qda_vdsp_record record;
-	struct fastrpc_dsp_arg parsed;
-	uint8_t *view;
-
-	assert_int_equal(submit(w->file, DSP_HANDLE, DRM_QDA_SC(DSP_HOLD, 1, 0, 0, 0), &arg, 60,
-				NULL),
-			 0);
-	record = record_next(w->control);
-	*msg = msg_of(&record);
-	view = mmap(NULL, msg->size, PROT_READ, MAP_SHARED, w->control, (off_t)msg->addr);
-	assert_true(view != MAP_FAILED);
-	assert_int_equal(fastrpc_parse(msg, view, msg->size, &parsed), 0);
-	assert_int_equal(parsed.length, 4 * 4096);
-	munmap(view, msg->size);
-	return parsed.addr;
 }
 
 static void a_view_shows_what_is_mapped_until_it_is_not(void **state)
@@ -472,6 +691,10 @@ int main(void)
 		TEST(nobody_else_reads_through_a_view),
 		TEST(a_view_lies_in_one_bank),
 		TEST(a_restart_ends_everything_of_the_old_run),
+		TEST(a_pd_cannot_say_that_one_has_ended),
+		TEST(a_pd_can_be_ended_while_its_file_is_open),
+		TEST(a_message_wakes_one_reader),
+		TEST(memory_that_is_only_read_cannot_be_written),
 	};
 
 	alarm(120);

@@ -51,6 +51,19 @@ static int call(struct qda_device_session *session, uint32_t sc, const struct qd
 	return rig_submit(&rig, session, &call, cookie);
 }
 
+/* Until the DSP holds so many, while the loop runs. */
+static void run_until_held(unsigned n)
+{
+	unsigned held;
+
+	do {
+		rig_settle(&rig);
+		pthread_mutex_lock(&dsp.lock);
+		held = dsp.n_held;
+		pthread_mutex_unlock(&dsp.lock);
+	} while (held < n);
+}
+
 static void fill(uint8_t *to, size_t n, uint32_t seed)
 {
 	for (size_t i = 0; i < n; i++)
@@ -98,11 +111,34 @@ static void the_device_says_what_it_is(void **state)
 	assert_string_equal(info.kind, "accel");
 	assert_int_equal(info.sessions_max, DSP_BANKS);
 	assert_int_equal(info.calls_max, 239);
-	assert_int_equal(info.session_calls_max, 120);
+	assert_int_equal(info.session_calls_max, 119);
+	assert_int_equal(info.arch, 0);
+	assert_int_equal(info.sessions_lost, 0);
 	assert_true(info.unsigned_pd);
 	assert_false(info.client_dirs);
 	assert_int_equal(qda_accel_find(names, 8), 1);
 	assert_string_equal(names[0], "cdsp");
+}
+
+/* One question per DSP, through the first session there is. */
+static void the_architecture_is_known_when_there_was_a_session(void **state)
+{
+	struct qda_device_info info;
+
+	dsp.arch = 0x75;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_end(&rig, rig_session(&rig, SESSION));
+		rig.ops->info(rig.device, &info);
+		assert_int_equal(info.arch, 0x75);
+		dsp.arch = 0x68;
+	}
+	dsp_stop(&dsp);
+	rig_wait_state(&rig, QDA_DEVICE_DOWN);
+	dsp_start(&dsp);
+	rig_wait_state(&rig, QDA_DEVICE_UP);
+	rig_end(&rig, rig_session(&rig, SESSION));
+	rig.ops->info(rig.device, &info);
+	assert_int_equal(info.arch, 0);
 }
 
 static void start_refused(const struct qda_accel_config *bad, const char *why)
@@ -271,6 +307,7 @@ static void an_open_that_is_closed_ends_twice(void **state)
 {
 	const struct qda_device_open open = { .session_cookie = SESSION };
 	struct qda_device_session *session;
+	unsigned released;
 
 	/* before anything was done for it */
 	assert_int_equal(rig_open(&rig, &open, 1, &session), 0);
@@ -280,17 +317,28 @@ static void an_open_that_is_closed_ends_twice(void **state)
 	/* while the DSP thinks about it */
 	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, true);
 	assert_int_equal(rig_open(&rig, &open, 3, &session), 0);
-	dsp_wait_seen(&dsp, FASTRPC_PROCESS_CREATE, 1);
-	dsp_wait_held(&dsp, 1);
+	run_until_held(1);
+	released = dsp_seen(&dsp, FASTRPC_PROCESS_RELEASE);
 	rig_close(&rig, session, 4);
 	assert_int_equal(rig_wait(&rig, 3).err, -ECANCELED);
-	assert_int_equal(rig_wait(&rig, 4).err, 0);
+	rig_settle(&rig);
+	assert_false(rig_has(&rig, 4));	/* there is a PD still, or will be */
 	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, false);
 	dsp_answer_all(&dsp, 0);
-	dsp_wait_seen(&dsp, FASTRPC_PROCESS_RELEASE, 1);
+	assert_int_equal(rig_wait(&rig, 4).err, 0);
+	assert_int_equal(dsp_seen(&dsp, FASTRPC_PROCESS_RELEASE), released + 1);
+	/* and the DSP does not want to */
+	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, true);
+	assert_int_equal(rig_open(&rig, &open, 5, &session), 0);
+	run_until_held(1);
+	rig_close(&rig, session, 6);
+	assert_int_equal(rig_wait(&rig, 5).err, -ECANCELED);
+	dsp_answer_all(&dsp, 7);
+	assert_int_equal(rig_wait(&rig, 6).err, 0);
+	assert_int_equal(dsp_seen(&dsp, FASTRPC_PROCESS_RELEASE), released + 1);
 }
 
-static void an_open_waits_for_the_bank_of_a_closed_session(void **state)
+static void a_bank_is_free_when_the_close_is_complete(void **state)
 {
 	const struct qda_device_open open = { .session_cookie = SESSION + 9 };
 	struct qda_device_session *sessions[DSP_BANKS], *late;
@@ -299,35 +347,91 @@ static void an_open_waits_for_the_bank_of_a_closed_session(void **state)
 		sessions[i] = rig_session(&rig, SESSION + i);
 	assert_int_equal(rig_open(&rig, &open, 1, &late), -EUSERS);
 	dsp_hold(&dsp, FASTRPC_PROCESS_RELEASE, true);
-	rig_end(&rig, sessions[0]);
-	dsp_wait_held(&dsp, 1);
-	assert_int_equal(rig_open(&rig, &open, 1, &late), 0);
-	rig_settle(&rig);
+	rig_close(&rig, sessions[0], 1);
+	run_until_held(1);
 	assert_false(rig_has(&rig, 1));
+	assert_int_equal(rig_open(&rig, &open, 2, &late), -EUSERS);
 	dsp_hold(&dsp, FASTRPC_PROCESS_RELEASE, false);
 	dsp_answer_all(&dsp, 0);
 	assert_int_equal(rig_wait(&rig, 1).err, 0);
-	rig_end(&rig, late);
+	rig_end(&rig, rig_session(&rig, SESSION + 9));
 	for (unsigned i = 1; i < DSP_BANKS; i++)
 		rig_end(&rig, sessions[i]);
 }
 
-static void a_bank_that_never_comes_free_is_not_waited_for_forever(void **state)
+static void a_bank_that_is_lost_is_counted(void **state)
 {
 	const struct qda_device_open open = { .session_cookie = SESSION + 9 };
 	struct qda_device_session *sessions[DSP_BANKS], *late;
+	struct qda_device_info info;
 
 	for (unsigned i = 0; i < DSP_BANKS; i++)
 		sessions[i] = rig_session(&rig, SESSION + i);
-	dsp_hold(&dsp, FASTRPC_PROCESS_RELEASE, true);
+	dsp_refuse(&dsp, FASTRPC_PROCESS_RELEASE, 3);
 	rig_end(&rig, sessions[0]);
-	dsp_wait_held(&dsp, 1);
+	rig.ops->info(rig.device, &info);
+	assert_int_equal(info.sessions_lost, 1);
+	assert_int_equal(info.sessions_max, DSP_BANKS);
 	assert_int_equal(rig_open(&rig, &open, 1, &late), 0);
 	assert_int_equal(rig_wait(&rig, 1).err, -EUSERS);
-	dsp_hold(&dsp, FASTRPC_PROCESS_RELEASE, false);
-	dsp_answer_all(&dsp, 0);
+	dsp_refuse(&dsp, FASTRPC_PROCESS_RELEASE, 0);
 	for (unsigned i = 1; i < DSP_BANKS; i++)
 		rig_end(&rig, sessions[i]);
+	rig.ops->info(rig.device, &info);
+	assert_int_equal(info.sessions_lost, 1);
+}
+
+static void a_dsp_that_goes_completes_a_close(void **state)
+{
+	struct qda_device_session *session = rig_session(&rig, SESSION), *opening;
+	const struct qda_device_open open = { .session_cookie = SESSION + 1 };
+
+	dsp_hold(&dsp, FASTRPC_PROCESS_RELEASE, true);
+	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, true);
+	rig_close(&rig, session, 1);
+	assert_int_equal(rig_open(&rig, &open, 2, &opening), 0);
+	run_until_held(2);
+	rig_close(&rig, opening, 3);
+	assert_int_equal(rig_wait(&rig, 2).err, -ECANCELED);
+	assert_false(rig_has(&rig, 1) || rig_has(&rig, 3));
+	dsp_stop(&dsp);
+	assert_int_equal(rig_wait(&rig, 1).err, 0);
+	assert_int_equal(rig_wait(&rig, 3).err, 0);
+	dsp_start(&dsp);
+}
+
+/* Without a call that would ask for it. */
+static void the_end_of_a_pd_is_told(void **state)
+{
+	static const char *const texts[] = {
+		[FASTRPC_PD_EXIT] = "the PD has exited",
+		[FASTRPC_PD_KILLED] = "the DSP has killed the PD",
+		[FASTRPC_PD_EXCEPTION] = "an exception has ended the PD",
+	};
+	struct qda_device_session *other = rig_session(&rig, SESSION + 9);
+	const struct rig_lost *lost;
+
+	for (unsigned i = FASTRPC_PD_EXIT; i <= FASTRPC_PD_EXCEPTION; i++) {
+		struct qda_device_session *session = rig_session(&rig, SESSION + i);
+		const unsigned n_done = rig.n_done;
+
+		for (unsigned j = 1; j <= 119; j++)
+			assert_int_equal(call(session, HOLD, NULL, j), 0);
+		dsp_wait_held(&dsp, 119);
+		dsp_notify(&dsp, dsp.control[FASTRPC_PROCESS_CREATE].client_id, i);
+		lost = rig_wait_lost(&rig, SESSION + i);
+		assert_string_equal(lost->text, texts[i]);
+		assert_int_equal(lost->signal, 0);
+		assert_int_equal(lost->n_done, n_done + 119);
+		for (unsigned j = 1; j <= 119; j++)
+			assert_int_equal(rig_wait(&rig, j).err, -ECONNRESET);
+		assert_int_equal(call(session, HOLD, NULL, 1), -ECONNRESET);
+		dsp_answer_all(&dsp, 0);
+		rig_end(&rig, session);
+	}
+	assert_int_equal(call(other, fastrpc_sc(0, DSP_SILENT, 0, 0, 0, 0), NULL, 1), 0);
+	assert_int_equal(rig_wait(&rig, 1).err, 0);
+	rig_end(&rig, other);
 }
 
 static void a_pd_that_is_gone_takes_its_calls_along(void **state)
@@ -495,14 +599,14 @@ static void a_full_session_is_busy_but_maps_keys(void **state)
 	void *view;
 
 	buffer = rig_buffer(&rig, PAGE, &view);
-	for (unsigned i = 1; i <= 120; i++)
+	for (unsigned i = 1; i <= 119; i++)
 		assert_int_equal(call(session, HOLD, NULL, i), 0);
-	assert_int_equal(call(session, HOLD, NULL, 121), -EBUSY);
+	assert_int_equal(call(session, HOLD, NULL, 120), -EBUSY);
 	assert_int_equal(rig_map(&rig, session, buffer, 1, 0, PAGE, 200), 0);
 	assert_int_equal(rig_wait(&rig, 200).err, 0);
-	dsp_wait_held(&dsp, 120);
+	dsp_wait_held(&dsp, 119);
 	dsp_answer_all(&dsp, 3);
-	for (unsigned i = 1; i <= 120; i++)
+	for (unsigned i = 1; i <= 119; i++)
 		assert_int_equal(rig_wait(&rig, i).result, 3);
 	assert_int_equal(call(session, fastrpc_sc(0, DSP_SILENT, 0, 0, 0, 0), NULL, 122), 0);
 	assert_int_equal(rig_wait(&rig, 122).err, 0);
@@ -513,16 +617,23 @@ static void a_full_session_is_busy_but_maps_keys(void **state)
 /* The DSP takes 239 calls; those that a worker was given wait for their turn. */
 static void a_full_dsp_lets_new_buffers_wait(void **state)
 {
-	struct qda_device_session *one = rig_session(&rig, SESSION);
-	struct qda_device_session *two = rig_session(&rig, SESSION + 1);
+	struct qda_device_session *sessions[3];
 	struct qda_device_arg arg = { .length = 1 };
+	struct qda_device_info info;
 	void *view;
 
+	dsp.arch = 0x68;
+	for (unsigned i = 0; i < 3; i++)
+		sessions[i] = rig_session(&rig, SESSION + i);
+	do {	/* what the device itself asks is a call, too */
+		rig_settle(&rig);
+		rig.ops->info(rig.device, &info);
+	} while (!info.arch);
 	arg.buffer = rig_buffer(&rig, PAGE, &view);
 	for (unsigned i = 1; i <= 239; i++)
-		assert_int_equal(call(i <= 120 ? one : two, HOLD, NULL, i), 0);
-	assert_int_equal(call(two, HOLD, NULL, 240), -EBUSY);
-	assert_int_equal(call(two, fastrpc_sc(0, DSP_SILENT, 1, 0, 0, 0), &arg, 240), 0);
+		assert_int_equal(call(sessions[i % 3], HOLD, NULL, i), 0);
+	assert_int_equal(call(sessions[0], HOLD, NULL, 240), -EBUSY);
+	assert_int_equal(call(sessions[0], fastrpc_sc(0, DSP_SILENT, 1, 0, 0, 0), &arg, 240), 0);
 	dsp_wait_held(&dsp, 239);
 	rig_settle(&rig);
 	assert_false(rig_has(&rig, 240));
@@ -530,8 +641,8 @@ static void a_full_dsp_lets_new_buffers_wait(void **state)
 	for (unsigned i = 1; i <= 240; i++)
 		assert_int_equal(rig_wait(&rig, i).err, 0);
 	rig.ops->buffer_release(arg.buffer);
-	rig_end(&rig, one);
-	rig_end(&rig, two);
+	for (unsigned i = 0; i < 3; i++)
+		rig_end(&rig, sessions[i]);
 }
 
 static void a_released_buffer_serves_its_call_to_the_end(void **state)
@@ -546,7 +657,7 @@ static void a_released_buffer_serves_its_call_to_the_end(void **state)
 	memcpy(view, "abc", 3);
 	assert_int_equal(call(session, fastrpc_sc(0, DSP_HOLD, 1, 0, 0, 0), &arg, 1), 0);
 	rig.ops->buffer_release(arg.buffer);
-	rig_settle(&rig);
+	run_until_held(1);
 	msg = dsp_take(&dsp, 0);
 	assert_int_equal(fastrpc_parse(&msg, dsp_memory(&dsp, msg.addr), msg.size, parsed), 0);
 	assert_memory_equal(dsp_memory(&dsp, (msg.addr & ~0xffffffffull) | parsed[0].addr), "abc",
@@ -727,13 +838,16 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_with_a_node_is_said),
 		cmocka_unit_test(a_shell_comes_from_the_configured_file),
 		TEST(the_device_says_what_it_is),
+		TEST(the_architecture_is_known_when_there_was_a_session),
 		TEST(a_lost_dsp_ends_calls_and_sessions_first),
 		TEST(a_buffer_outlives_its_dsp),
 		TEST(a_session_is_an_unsigned_pd_with_the_shell),
 		TEST(a_refusal_has_the_number_of_the_dsp),
 		TEST(an_open_that_is_closed_ends_twice),
-		TEST(an_open_waits_for_the_bank_of_a_closed_session),
-		TEST(a_bank_that_never_comes_free_is_not_waited_for_forever),
+		TEST(a_bank_is_free_when_the_close_is_complete),
+		TEST(a_bank_that_is_lost_is_counted),
+		TEST(a_dsp_that_goes_completes_a_close),
+		TEST(the_end_of_a_pd_is_told),
 		TEST(a_pd_that_is_gone_takes_its_calls_along),
 		TEST(closing_does_not_wait_for_calls),
 		TEST(a_session_can_be_closed_while_a_worker_is_at_it),

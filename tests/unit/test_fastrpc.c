@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * driver/fastrpc, host side: scalars, the check of argument tables at their limits, the bytes of
- * the metadata, requests and responses. The layout of inline data has test_fastrpc_plan.c.
+ * the metadata, requests, responses and notifications. The layout of inline data has test_fastrpc_plan.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -417,6 +417,50 @@ static void response_that_cannot_be_ours_is_refused(void **state)
 	assert_int_equal(fastrpc_response(bytes, 16, &rsp), -EBADMSG);
 }
 
+static void notification_is_the_bytes_of_the_wire(void **state)
+{
+	static const uint8_t wire[24] = { 0xcd, 0xab, 0xcd, 0xab, 0, 0, 0, 0, 4, 0, 0, 0,
+					  0x78, 0x56, 0x34, 0x12, 3, 0, 0, 0 };
+	struct fastrpc_notification notification;
+	uint8_t bytes[25];
+
+	fastrpc_notify(&notification, 0x12345678, FASTRPC_PD_EXCEPTION);
+	assert_memory_equal(&notification, wire, sizeof(wire));
+	memset(bytes, 0xff, sizeof(bytes));
+	memcpy(bytes, wire, 20);
+	for (__u32 n = 24; n <= 25; n++) {
+		memset(&notification, 0, sizeof(notification));
+		assert_int_equal(fastrpc_notification(bytes, n, &notification), 0);
+		assert_memory_equal(&notification, wire, sizeof(wire));
+	}
+}
+
+static void what_is_no_notification_is_refused(void **state)
+{
+	struct fastrpc_notification good, bad, out;
+	struct fastrpc_rsp rsp;
+	__u32 n;
+
+	fastrpc_notify(&good, 1, FASTRPC_PD_EXIT);
+	for (n = 0; n < sizeof(good); n++)
+		assert_int_equal(fastrpc_notification(&good, n, &out), -EBADMSG);
+	for (n = 0; n < 64 + 32; n++) {		/* each bit of context and type */
+		bad = good;
+		((uint8_t *)&bad)[n / 8] ^= 1 << n % 8;
+		assert_int_equal(fastrpc_notification(&bad, sizeof(bad), &out), -EBADMSG);
+	}
+	bad = good;
+	bad.client_id = 0;
+	assert_int_equal(fastrpc_notification(&bad, sizeof(bad), &out), -EBADMSG);
+	bad.client_id = -1;
+	assert_int_equal(fastrpc_notification(&bad, sizeof(bad), &out), -EBADMSG);
+	bad.client_id = 0x7fffffff;
+	bad.status = 0xffffffff;	/* for the caller to make something of */
+	assert_int_equal(fastrpc_notification(&bad, sizeof(bad), &out), 0);
+	/* Neither can be taken for the other. */
+	assert_int_equal(fastrpc_response(&good, sizeof(good), &rsp), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +484,8 @@ int main(void)
 		cmocka_unit_test(request_size_is_rounded_up_to_pages),
 		cmocka_unit_test(response_is_read_whole),
 		cmocka_unit_test(response_that_cannot_be_ours_is_refused),
+		cmocka_unit_test(notification_is_the_bytes_of_the_wire),
+		cmocka_unit_test(what_is_no_notification_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,12 +8,13 @@
  *
  * /dev/accel/accelN is one DSP. An open file of it is one client. A file may have one session: a
  * protection domain (PD) on the DSP with an address space, or "context bank", of its own, which
- * INIT_CREATE starts and closing the file ends. In it, the DSP loads libraries ("modules") and
- * answers calls on them.
+ * INIT_CREATE starts and RELEASE, or closing the file, ends. In it, the DSP loads libraries
+ * ("modules") and answers calls on them.
  *
  *	QUERY		what is behind this device
  *	GEM_CREATE	memory both sides can see; GEM_MMAP_OFFSET says where to mmap() it
  *	INIT_CREATE	start a PD (the normal way); INIT_ATTACH joins one that exists
+ *	RELEASE		end it, and know when it has ended
  *	INVOKE		call and wait; arguments are copied or lie in buffers
  *	SUBMIT		call and go on; arguments lie in buffers; an event tells of the end
  *	CANCEL		do not wait for a submitted call any longer
@@ -56,7 +57,13 @@
  * A call that is under way cannot be taken back. When its caller is killed or cancels it, it goes
  * on at the DSP, and what it uses stays in use, until the DSP answers or the session has ended.
  * Closing the file does not wait: the PD is ended in the background, and its context bank can be
- * used again when the DSP has confirmed that.
+ * used again when the DSP has confirmed that. RELEASE tells when.
+ *
+ * A PD may end by itself: its code crashes, or the DSP kills it. All calls of the session then fail
+ * with -ECONNRESET, those under way and those that come, and a DRM_QDA_EVENT_ENDED says why. The
+ * bank and all that the PD could reach stay with the session until RELEASE or the file's end. (On a
+ * DSP whose firmware does not tell, attribute 10 of DRM_QDA_QUERY_CAPABILITY being 0, calls return
+ * 0x8000040d instead.)
  *
  * THREADS
  *
@@ -74,7 +81,9 @@
  *
  * and of commands that need the session or talk to the DSP:
  *
- *	-ENOTCONN	there is no session yet
+ *	-ENOTCONN	there is no session yet, or no more
+ *	-ECONNRESET	its PD has ended, by itself or by RELEASE
+ *	-ENOTRECOVERABLE  its PD could not be ended: see RELEASE
  *	-EPIPE		the DSP went away meanwhile
  *	-EREMOTEIO	the DSP answered with another number than 0; it is in `result`
  *	-EBUSY		too much at once; it ends when something that is under way does:
@@ -104,6 +113,7 @@ extern "C" {
 /* 0x08 to 0x2f are left free */
 #define DRM_QDA_SUBMIT		0x30
 #define DRM_QDA_CANCEL		0x31
+#define DRM_QDA_RELEASE		0x32
 
 /*
  * --- scalars ---
@@ -170,32 +180,41 @@ struct drm_qda_arg {
 /* --- events, for SUBMIT and for commands with DRM_QDA_ASYNC --- */
 
 /*
- * A flag of INIT_ATTACH, INIT_CREATE, MAP and UNMAP: return as soon as the request is under way;
+ * A flag of INIT_ATTACH, INIT_CREATE, RELEASE, MAP and UNMAP: return as soon as the request is under way;
  * a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data is 0.
  */
 #define DRM_QDA_ASYNC		(1u << 0)
 
 #define DRM_QDA_EVENT_DONE	0x80000000u
 #define DRM_QDA_EVENT_LOST	0x80000001u
+#define DRM_QDA_EVENT_ENDED	0x80000002u
+
+/* Why a PD has ended by itself. */
+#define DRM_QDA_ENDED_EXIT	1	/* its program has */
+#define DRM_QDA_ENDED_KILLED	2	/* the DSP wanted it to */
+#define DRM_QDA_ENDED_EXCEPTION	3	/* its code did what it must not */
 
 /**
  * struct drm_qda_event - what read() of the file gives
  * @base: type DRM_QDA_EVENT_*; length of the whole event
  * @user_data: DONE: as given with the command
  * @error: DONE: 0, or negative errno as the command would have returned it: -EREMOTEIO (see
- *	@result), -EPIPE, -ECANCELED (by CANCEL), -ECONNRESET (the session has ended). LOST: -EPIPE
- * @result: what the DSP returned
+ *	@result), -EPIPE, -ECANCELED (by CANCEL), -ECONNRESET (the PD has ended),
+ *	-ENOTRECOVERABLE (see RELEASE). LOST: -EPIPE. ENDED: -ECONNRESET
+ * @result: what the DSP returned. ENDED: DRM_QDA_ENDED_*
  * @value: MAP: DSP address. Otherwise 0.
  *
  * One read() gives as many whole events as fit; poll() reports POLLIN when there are any. Each
- * command that was accepted gives exactly one DONE event. LOST tells once, last of all, that the
- * DSP has gone.
+ * command that was accepted gives exactly one DONE event. ENDED tells that the file's PD has ended
+ * by itself: once, after the DONE of all its calls and before that of a RELEASE; never of a PD that
+ * a RELEASE ends. LOST tells once, last of all, that the DSP has gone.
  *
  * The event of a SUBMIT with handles out is followed, within its length, by what the DSP left in
  * each of them: DRM_QDA_EVENT_OUT_HANDLES(event)[0 .. DRM_QDA_SC_OUT_HANDLES(sc) - 1].
  *
- * A file has room for 4096 bytes of events that are expected or not read. A command that finds no
- * room for its own fails with -EBUSY.
+ * A file has room for 4096 bytes of events that are expected or not read: LOST, one for the end of
+ * its PD (ENDED, or DONE of RELEASE), and those of its calls. A command that finds no room for its
+ * own fails with -EBUSY.
  */
 struct drm_qda_event {
 	struct drm_event base;
@@ -218,6 +237,7 @@ struct drm_qda_event {
 #define DRM_QDA_QUERY_PAYLOAD	  6	/* bytes one call may need: see INVOKE */
 #define DRM_QDA_QUERY_BUFFER	  7	/* bytes of the largest buffer */
 #define DRM_QDA_QUERY_CAPABILITY  8	/* attribute `index` of the DSP itself, 0 to 255 */
+#define DRM_QDA_QUERY_BANKS_LOST  9	/* banks whose PD could not be ended: see RELEASE */
 
 /**
  * struct drm_qda_query - what is behind this device
@@ -228,7 +248,8 @@ struct drm_qda_event {
  *
  * CAPABILITY is asked of the DSP once and remembered; -EOPNOTSUPP when its firmware cannot say,
  * -ENOTCONN when nobody asked yet and this file has no session to ask through. It may wait for the
- * DSP.
+ * DSP, for 10 seconds at most: then -ETIMEDOUT. (1: unsigned PDs; 6: architecture, 0x68 for v68;
+ * 10: the end of a PD is told.)
  *
  * -EINVAL: unknown type, index out of range.
  */
@@ -333,6 +354,29 @@ struct drm_qda_init_create {
 	__u8 name[32];
 	__s32 result;
 	__u32 pad;
+};
+
+/**
+ * struct drm_qda_release - end the session
+ * @user_data: [in] for the event
+ * @flags: [in] DRM_QDA_ASYNC
+ * @result: [out] what the DSP returned, when it refused
+ *
+ * When this is done, without an error, the PD is gone and its context bank free, whatever the PD
+ * did, and the file may have a session again. Calls still under way have ended with -ECONNRESET.
+ * New calls fail with -ENOTCONN from the beginning. Keys and heap memory are gone, buffers are not.
+ *
+ * The DSP may refuse, or not be reachable: -ENOTRECOVERABLE. Since nothing will tell when the PD is
+ * gone, its bank is nobody's until the DSP restarts, all that it could reach stays as it is, and the
+ * file can have no other session; close it. The same happens, in silence, when a file is closed.
+ *
+ * -ENOTCONN: no session, or one that is about to begin or being ended. -EBUSY, -EIO, -EPIPE: the
+ * DSP was not asked, the session is as before.
+ */
+struct drm_qda_release {
+	__u64 user_data;
+	__u32 flags;
+	__s32 result;
 };
 
 #define DRM_QDA_MAP_KEY		0	/* a buffer under a key */
@@ -476,6 +520,7 @@ struct drm_qda_cancel {
 #define DRM_IOCTL_QDA_INVOKE DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_INVOKE, struct drm_qda_invoke)
 #define DRM_IOCTL_QDA_SUBMIT DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_SUBMIT, struct drm_qda_submit)
 #define DRM_IOCTL_QDA_CANCEL DRM_IOW(DRM_COMMAND_BASE + DRM_QDA_CANCEL, struct drm_qda_cancel)
+#define DRM_IOCTL_QDA_RELEASE DRM_IOWR(DRM_COMMAND_BASE + DRM_QDA_RELEASE, struct drm_qda_release)
 
 /*
  * AN EXAMPLE

@@ -10,27 +10,31 @@
  *           with O_NONBLOCK. Calls for process control (handle 1) and of clients that no PD file
  *           stands for come here, and those that a closed PD file left unanswered.
  *   write   a response as the bytes that go over the wire (struct fastrpc_rsp: u64 ctx, s32 retval,
- *           u32 pad): 1 to 64 of them, else -EINVAL. Nothing is checked here, as on a board: qda.ko
- *           has to live with what is short, forged, late or said twice. Delivered in hard interrupt
- *           context before write() returns.
+ *           u32 pad), or a notification that a PD has ended (struct fastrpc_notification): 1 to 64
+ *           of them, else -EINVAL. Nothing is checked here, as on a board: qda.ko has to live with
+ *           what is short, forged, late or said twice. Delivered in hard interrupt context before
+ *           write() returns.
  *   poll    readable when a record waits; always writable.
  *   mmap    MAP_SHARED; offset is a DSP address as messages carry it: stream id << 32 | address in
  *           the bank; within one bank.
- *   ioctl   QDA_VDSP_INFO, QDA_VDSP_PD_OPEN
+ *   ioctl   QDA_VDSP_INFO, QDA_VDSP_PD_OPEN, QDA_VDSP_PD_END
  *   close   the DSP restarts: every call ends with -EPIPE at its caller, PD files die, no mapping
  *           shows memory any more.
  *
  * PD (what QDA_VDSP_PD_OPEN returns): one protection domain, for the process that runs it
- *   read    as above, this client's calls only (not handle 1). 0 when the DSP has restarted.
+ *   read    as above, this client's calls only (not handle 1). 0 when the DSP has restarted, or the
+ *           PD was ended. Of several that wait, one is woken for each message.
  *   write   as above, but 16 bytes at least, and only the answer to a call that was read here and
- *           not answered yet: else -ENOENT. A PD cannot answer for another. -EPIPE after a restart.
- *   poll    as above; POLLHUP after a restart.
+ *           not answered yet: else -ENOENT. A PD cannot answer for another, nor say that one has
+ *           ended. -EPIPE after a restart or the PD's end.
+ *   poll    as above; POLLHUP after a restart or the PD's end.
  *   mmap    MAP_SHARED; offset is an address in this PD's bank (0 to 4 GiB).
- *   close   unanswered calls go to control as ORPHAN. A mapping keeps the file open.
+ *   close   unanswered calls go to control as ORPHAN. A mapping keeps the file open, and so does
+ *           whoever looks at the process in /proc: QDA_VDSP_PD_END does not wait for them.
  *
  * A mapping of a bank may be made before anything is in it: it shows what is mapped for the DSP at
  * the time of each access. Where nothing is, and where something was, an access is a SIGBUS, as it
- * would be a fault of the board's SMMU. Mappings are not inherited by fork(), and neither core
+ * would be a fault of the board's SMMU; so is writing to memory that is only to be read. Mappings are not inherited by fork(), and neither core
  * dumps nor other processes' system calls read through them.
  */
 #ifndef _UAPI_QDA_VDSP_H_
@@ -80,16 +84,31 @@ struct qda_vdsp_info {
  * @bank: stream id of its bank
  *
  * The ioctl returns the descriptor (O_CLOEXEC). -EINVAL: no such bank, or client 0; -EBUSY: a PD
- * file for this client or this bank is open still. The program answers the call that ends a session
- * only when the PD's file is closed: the bank belongs to somebody else afterwards.
+ * file for this client or this bank is open still.
  */
 struct qda_vdsp_pd_open {
 	__s32 client;
 	__u32 bank;
 };
 
+/**
+ * struct qda_vdsp_pd_end - a protection domain is gone
+ * @client: its client id
+ * @pad: 0
+ *
+ * Its file, if it is still open, brings no more calls, takes no more answers, and its mappings show
+ * nothing any more; what was unanswered comes to control as ORPHAN. The program does this before it
+ * answers the call that ends the session: the bank belongs to somebody else afterwards. -ENOENT: no
+ * such file; it was closed already.
+ */
+struct qda_vdsp_pd_end {
+	__s32 client;
+	__u32 pad;
+};
+
 #define QDA_VDSP_IOCTL_BASE	0xDA
 #define QDA_VDSP_INFO		_IOR(QDA_VDSP_IOCTL_BASE, 0x40, struct qda_vdsp_info)
 #define QDA_VDSP_PD_OPEN	_IOW(QDA_VDSP_IOCTL_BASE, 0x41, struct qda_vdsp_pd_open)
+#define QDA_VDSP_PD_END		_IOW(QDA_VDSP_IOCTL_BASE, 0x42, struct qda_vdsp_pd_end)
 
 #endif
