@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's configuration: INI files (libinih), read once at start, before anything else is
- * opened. Every key is checked; an error names file, line, key, value and what is allowed.
+ * The daemon's configuration: INI files (libinih), read at start before anything else is opened,
+ * and anew at each reload. Every key is checked; an error names file, line, key, value and what is
+ * allowed.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "core/rules.h"
 
 #define QDA_DOMAINS_MAX 8u
+#define QDA_HANG_MS 120000u
 #define QDA_MODULE_DIRS_MAX 16u
 
 struct qda_domain_config {
@@ -22,17 +24,21 @@ struct qda_domain_config {
 	char *program;			/* qda-softdsp to start; NULL: the installed one */
 	char *modules[QDA_MODULE_DIRS_MAX + 1];	/* NULL-terminated */
 	uint32_t in_flight;		/* 0: what the device can do */
+	uint32_t hang_ms;		/* how long a call may hold its slot; 0: for ever */
 };
+
+struct qda_drafts;
 
 struct qda_config {
 	bool user_mode;
 	char *socket;
-	char *group;
 	uint32_t hello_ms;
 	uint32_t drain_ms;
-	struct qda_rules *rules;
+	struct qda_rules *rules;	/* without [policy] and [quota NAME] until all is checked */
+	struct qda_drafts *drafts;	/* of these; NULL when all is checked */
 	struct qda_domain_config domains[QDA_DOMAINS_MAX];
 	unsigned n_domains;
+	bool found_domains;		/* not configured: the daemon looked for them itself */
 	char error[512];
 };
 
@@ -45,5 +51,6 @@ int qda_config_read(struct qda_config *config, const char *path);
 /* Read PATH if it is there, then *.conf of PATH.d in the order of their names. */
 int qda_config_read_default(struct qda_config *config, const char *path);
 
-/* When all is read: do the keys of each domain go together? 0, or -EINVAL with config->error. */
+/* When all is read: do the keys of each section go together? Completes config->rules. Once; 0, or a
+ * negative errno, with config->error unless memory is short. */
 int qda_config_check(struct qda_config *config);

@@ -90,7 +90,6 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(config.rules->connection_limits[QDA_RES_BUFFER_BYTES], memory(25));
 	assert_int_equal(config.rules->total_limits[QDA_RES_BUFFER_BYTES], memory(50));
 	assert_null(config.socket);
-	assert_null(config.group);
 	assert_int_equal(config.n_domains, 0);
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
 		assert_true(config.rules->connection_limits[i] <= config.rules->fallback.limits[i]);
@@ -103,10 +102,9 @@ static void defaults_are_as_documented(void **state)
 
 static void daemon_takes_its_keys(void **state)
 {
-	accept("[daemon]\nsocket=/run/x/y.sock\ngroup = dsp\nhello_ms=1\ndrain_ms=0\n"
+	accept("[daemon]\nsocket = /run/x/y.sock\nhello_ms=1\ndrain_ms=0\n"
 	       "session_in_flight=127\n");
 	assert_string_equal(config.socket, "/run/x/y.sock");
-	assert_string_equal(config.group, "dsp");
 	assert_int_equal(config.hello_ms, 1);
 	assert_int_equal(config.drain_ms, 0);
 	assert_int_equal(config.rules->session_in_flight, 127);
@@ -186,9 +184,9 @@ static void each_scope_takes_each_resource(void **state)
 
 static void unknown_names_are_refused_with_those_there_are(void **state)
 {
-	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, group, hello_ms");
+	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, hello_ms");
 	refuse("[total]\nsession=1\n", "qdad.conf:2: session=1: ", "connections, sessions,");
-	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight; of soft: socket");
+	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight, hang_ms; of soft: socket");
 	refuse("[quota]\nsessions=1\n", "qdad.conf:2: ", "no such section");
 	refuse("[domainx]\nin_flight=1\n", "qdad.conf:2: ", "no such section");
 	refuse("sessions=1\n", "qdad.conf:1: sessions=1: ", "no such section");
@@ -198,7 +196,6 @@ static void unknown_names_are_refused_with_those_there_are(void **state)
 static void empty_strings_are_refused(void **state)
 {
 	refuse("[daemon]\nsocket=\n", "qdad.conf:2: socket=: ", "wanted");
-	refuse("[daemon]\ngroup=\n", "qdad.conf:2: group=: ", "wanted");
 	refuse("[domain x]\nsocket=\n", "qdad.conf:2: socket=: ", "wanted");
 	refuse("[domain x]\nprogram= ; nothing\n", "qdad.conf:2: program=: ", "wanted");
 	refuse("[domain x]\nmodules=\n", "qdad.conf:2: modules=: ", "wanted");
@@ -302,9 +299,9 @@ static void keys_of_the_other_device_are_refused(void **state)
 static void comments_blanks_and_case(void **state)
 {
 	accept("\n# one\n; two\n\n[daemon] ; the daemon\n  # three\nhello_ms = 7 ; seven\n"
-	       "group = a#b\n\r\n");
+	       "socket = a#b\n\r\n");
 	assert_int_equal(config.hello_ms, 7);
-	assert_string_equal(config.group, "a#b");
+	assert_string_equal(config.socket, "a#b");
 }
 
 static void lines_that_are_nothing_are_refused_by_number(void **state)
@@ -318,8 +315,8 @@ static void lines_that_are_nothing_are_refused_by_number(void **state)
 /* libinih takes an indented line for more of the value before it. */
 static void indented_lines_are_refused(void **state)
 {
-	refuse("[daemon]\nsocket=/a\n  group=x\n", "qdad.conf:3: ", "begin");
-	refuse("[daemon]\nsocket=/a\n\tgroup=x\n", "qdad.conf:3: ", "begin");
+	refuse("[daemon]\nsocket=/a\n  hello_ms=1\n", "qdad.conf:3: ", "begin");
+	refuse("[daemon]\nsocket=/a\n\thello_ms=1\n", "qdad.conf:3: ", "begin");
 	accept("[daemon]\nsocket=/a\n   \n\t# comment\n  ; comment\n");
 }
 
@@ -412,7 +409,7 @@ static void drop_ins_come_last_in_order_of_their_names(void **state)
 {
 	put("qdad.conf", "[daemon]\nhello_ms=1\ndrain_ms=1\n", 31);
 	put("qdad.conf.d/20-b.conf", "[daemon]\nhello_ms=3\n", 20);
-	put("qdad.conf.d/10-a.conf", "[daemon]\nhello_ms=2\ngroup=a\n", 28);
+	put("qdad.conf.d/10-a.conf", "[daemon]\nhello_ms=2\nsocket=a\n", 29);
 	put("qdad.conf.d/30-c.conf~", "[daemon]\nhello_ms=4\n", 20);
 	put("qdad.conf.d/.40.conf", "[daemon]\nhello_ms=5\n", 20);
 	put("qdad.conf.d/.conf", "[daemon]\nhello_ms=6\n", 20);
@@ -420,7 +417,7 @@ static void drop_ins_come_last_in_order_of_their_names(void **state)
 	assert_int_equal(qda_config_read_default(&config, "qdad.conf"), 0);
 	assert_int_equal(config.hello_ms, 3);
 	assert_int_equal(config.drain_ms, 1);
-	assert_string_equal(config.group, "a");
+	assert_string_equal(config.socket, "a");
 }
 
 static void drop_ins_need_no_main_file(void **state)
