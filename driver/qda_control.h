@@ -21,7 +21,7 @@ struct qda_ctx *qda_control_new(struct qda_session *session, enum qda_ctx_kind k
 				void (*settle)(struct qda_ctx *ctx));
 /* Fill it in. -EINVAL when it cannot be sent. */
 int qda_control_write(struct qda_ctx *ctx, const struct fastrpc_ctl *ctl);
-/* Send it, with an event if DRM_QDA_ASYNC is among the flags. It is settled also when this fails. */
+/* Send it, with an event if the flags have DRM_QDA_ASYNC. It is settled also when this fails. */
 int qda_control_start(struct qda_ctx *ctx, struct drm_file *file, u32 flags, u64 user_data);
 /* Wait for its end, unless an event tells. */
 int qda_control_wait(struct qda_ctx *ctx, u32 flags);

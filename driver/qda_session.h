@@ -109,8 +109,8 @@ void qda_session_put(struct qda_session *session);
 /* Is there a PD to talk to? 0, -ENOTCONN, -ECONNRESET: it has ended, -ENOTRECOVERABLE. */
 int qda_session_check(const struct qda_session *session);
 /*
- * The same, and what is found of the PD stays until qda_session_leave(), which comes before any wait
- * for the DSP. -EINTR: the caller is being killed.
+ * The same, and what is found of the PD stays until qda_session_leave(), which comes before any
+ * wait for the DSP. -EINTR: the caller is being killed.
  */
 int qda_session_enter(struct qda_session *session);
 void qda_session_leave(struct qda_session *session);

@@ -218,6 +218,8 @@ void accel_session_step(struct qda_device_session *session);
 void accel_session_dsp_gone(struct qda_device_session *session, const char *why);
 /* The PD is gone: complete everything with `err`, then tell. */
 void accel_session_lost(struct qda_device_session *session, int err, const char *why);
+/* The driver says that the PD has ended, open or about to be. */
+void accel_session_ended(struct qda_device_session *session, const char *why);
 /* The device is freed: go without any event. */
 void accel_session_abandon(struct qda_device_session *session);
 /* The answers to INIT_CREATE and to RELEASE. */

@@ -132,8 +132,7 @@ static void on_ended(struct qda_device_session *session, const struct drm_qda_ev
 		why = "an exception has ended the PD";
 		break;
 	}
-	if (session->state == ACCEL_OPEN)
-		accel_session_lost(session, -ECONNRESET, why);
+	accel_session_ended(session, why);
 }
 
 static void on_event(struct qda_device_session *session, const struct drm_event *base)

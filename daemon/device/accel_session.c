@@ -301,7 +301,14 @@ static bool on_open_run(struct accel_job *job)
 	return false;
 }
 
-/* --- what the DSP is: there must be a session to ask through --- */
+static void opened(struct qda_device_session *session)
+{
+	session->state = ACCEL_OPEN;
+	session->open_told = true;
+	accel_done_err(session->accel, session->open_cookie, 0, 0);
+}
+
+/* --- what the DSP is: there must be a session to ask through, which opens a little later --- */
 
 static struct qda_device_session *session_of_ask(struct accel_job *job)
 {
@@ -324,21 +331,15 @@ static bool on_asked(struct accel_job *job)
 	struct qda_device_session *session = session_of_ask(job);
 	struct accel *accel = session->accel;
 
-	if (accel->link != ACCEL_LINK_UP)
-		return false;
-	if (job->dropped || session->err == -ECONNRESET || session->err == -ENOTCONN)
-		accel->asked = false;
-	else if (!session->err)
-		accel->arch = (uint32_t)session->arch;
+	if (accel->link == ACCEL_LINK_UP) {
+		if (job->dropped || session->err == -ECONNRESET || session->err == -ENOTCONN)
+			accel->asked = false;
+		else if (!session->err)
+			accel->arch = (uint32_t)session->arch;
+	}
+	if (session->state == ACCEL_OPENING && !session->closing)
+		opened(session);
 	return false;
-}
-
-static void ask(struct qda_device_session *session)
-{
-	if (session->accel->asked)
-		return;
-	session->accel->asked = true;
-	accel_job_start(&session->queue, &session->ask_job);
 }
 
 void accel_session_created(struct qda_device_session *session, int err, int32_t result)
@@ -359,10 +360,23 @@ void accel_session_created(struct qda_device_session *session, int err, int32_t 
 		start_release(session);
 		return;
 	}
-	session->state = ACCEL_OPEN;
-	session->open_told = true;
-	ask(session);
-	accel_done_err(session->accel, session->open_cookie, 0, 0);
+	if (session->accel->asked) {
+		opened(session);
+		return;
+	}
+	session->accel->asked = true;
+	accel_job_start(&session->queue, &session->ask_job);
+}
+
+void accel_session_ended(struct qda_device_session *session, const char *why)
+{
+	if (session->state == ACCEL_OPEN) {
+		accel_session_lost(session, -ECONNRESET, why);
+	} else if (session->state == ACCEL_OPENING && !session->closing) {
+		session->open_told = true;
+		accel_done_err(session->accel, session->open_cookie, -ECONNRESET, 0);
+		leave(session);
+	}
 }
 
 static struct qda_device_session *session_new(struct accel *accel)

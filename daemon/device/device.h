@@ -31,7 +31,7 @@ enum qda_device_state { QDA_DEVICE_DOWN, QDA_DEVICE_STARTING, QDA_DEVICE_UP };
 struct qda_device_info {
 	char name[16];			/* domain: "cdsp" */
 	const char *kind;		/* "soft", "accel" */
-	uint32_t arch;			/* 0x68 = v68; 0 unknown, accel: until a session was open */
+	uint32_t arch;			/* 0x68 = v68; 0 unknown; accel: until a session was open */
 	uint32_t sessions_max;		/* context banks */
 	uint32_t sessions_lost;		/* of which are, since the DSP did not end their PDs */
 	uint32_t calls_max;		/* in flight on the whole device */

@@ -461,7 +461,8 @@ static void a_message_wakes_one_reader(void **state)
 /* An import that may only be read is not writable for the DSP either, read before or not. */
 static void memory_that_is_only_read_cannot_be_written(void **state)
 {
-	struct dma_heap_allocation_data heap = { .len = 2 * 4096, .fd_flags = O_RDONLY | O_CLOEXEC };
+	struct dma_heap_allocation_data heap = { .len = 2 * 4096,
+						 .fd_flags = O_RDONLY | O_CLOEXEC };
 	struct drm_prime_handle prime = { 0 };
 	struct world *w = *state;
 	const int heap_fd = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);

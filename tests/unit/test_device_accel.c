@@ -123,13 +123,15 @@ static void the_device_says_what_it_is(void **state)
 /* One question per DSP, through the first session there is. */
 static void the_architecture_is_known_when_there_was_a_session(void **state)
 {
+	struct qda_device_session *session;
 	struct qda_device_info info;
 
 	dsp.arch = 0x75;
 	for (unsigned i = 0; i < 2; i++) {
-		rig_end(&rig, rig_session(&rig, SESSION));
+		session = rig_session(&rig, SESSION);
 		rig.ops->info(rig.device, &info);
 		assert_int_equal(info.arch, 0x75);
+		rig_end(&rig, session);
 		dsp.arch = 0x68;
 	}
 	dsp_stop(&dsp);
@@ -400,6 +402,29 @@ static void a_dsp_that_goes_completes_a_close(void **state)
 	dsp_start(&dsp);
 }
 
+/* The first thing that happens in it is the question what the DSP is. */
+static void a_pd_may_end_before_it_is_open(void **state)
+{
+	const struct qda_device_open open = { .session_cookie = SESSION };
+	struct qda_device_session *session;
+	struct fastrpc_msg msg;
+
+	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, true);
+	assert_int_equal(rig_open(&rig, &open, 1, &session), 0);
+	run_until_held(1);
+	msg = dsp_take(&dsp, 0);
+	dsp_notify(&dsp, dsp.control[FASTRPC_PROCESS_CREATE].client_id, FASTRPC_PD_EXIT);
+	dsp_answer(&dsp, msg.ctx, 0);
+	assert_int_equal(rig_wait(&rig, 1).err, -ECONNRESET);
+	dsp_hold(&dsp, FASTRPC_PROCESS_CREATE, false);
+	for (unsigned i = 0; i < DSP_BANKS; i++)	/* its bank came back */
+		do {
+			rig_settle(&rig);
+		} while (rig_open(&rig, &open, 10 + i, &session) == -EUSERS);
+	for (unsigned i = 0; i < DSP_BANKS; i++)
+		assert_int_equal(rig_wait(&rig, 10 + i).err, 0);
+}
+
 /* Without a call that would ask for it. */
 static void the_end_of_a_pd_is_told(void **state)
 {
@@ -619,16 +644,10 @@ static void a_full_dsp_lets_new_buffers_wait(void **state)
 {
 	struct qda_device_session *sessions[3];
 	struct qda_device_arg arg = { .length = 1 };
-	struct qda_device_info info;
 	void *view;
 
-	dsp.arch = 0x68;
 	for (unsigned i = 0; i < 3; i++)
 		sessions[i] = rig_session(&rig, SESSION + i);
-	do {	/* what the device itself asks is a call, too */
-		rig_settle(&rig);
-		rig.ops->info(rig.device, &info);
-	} while (!info.arch);
 	arg.buffer = rig_buffer(&rig, PAGE, &view);
 	for (unsigned i = 1; i <= 239; i++)
 		assert_int_equal(call(sessions[i % 3], HOLD, NULL, i), 0);
@@ -847,6 +866,7 @@ int main(void)
 		TEST(a_bank_is_free_when_the_close_is_complete),
 		TEST(a_bank_that_is_lost_is_counted),
 		TEST(a_dsp_that_goes_completes_a_close),
+		TEST(a_pd_may_end_before_it_is_open),
 		TEST(the_end_of_a_pd_is_told),
 		TEST(a_pd_that_is_gone_takes_its_calls_along),
 		TEST(closing_does_not_wait_for_calls),

@@ -180,8 +180,8 @@ struct drm_qda_arg {
 /* --- events, for SUBMIT and for commands with DRM_QDA_ASYNC --- */
 
 /*
- * A flag of INIT_ATTACH, INIT_CREATE, RELEASE, MAP and UNMAP: return as soon as the request is under way;
- * a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data is 0.
+ * A flag of INIT_ATTACH, INIT_CREATE, RELEASE, MAP and UNMAP: return as soon as the request is under
+ * way; a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data is 0.
  */
 #define DRM_QDA_ASYNC		(1u << 0)
 
@@ -366,9 +366,9 @@ struct drm_qda_init_create {
  * did, and the file may have a session again. Calls still under way have ended with -ECONNRESET.
  * New calls fail with -ENOTCONN from the beginning. Keys and heap memory are gone, buffers are not.
  *
- * The DSP may refuse, or not be reachable: -ENOTRECOVERABLE. Since nothing will tell when the PD is
- * gone, its bank is nobody's until the DSP restarts, all that it could reach stays as it is, and the
- * file can have no other session; close it. The same happens, in silence, when a file is closed.
+ * The DSP may refuse: -ENOTRECOVERABLE. Since nothing will tell when the PD is gone, its bank is
+ * nobody's until the DSP restarts, all that it could reach stays as it is, and the file can have no
+ * other session; close it. When a file is closed, the same may happen without a word.
  *
  * -ENOTCONN: no session, or one that is about to begin or being ended. -EBUSY, -EIO, -EPIPE: the
  * DSP was not asked, the session is as before.
