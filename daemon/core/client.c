@@ -14,6 +14,7 @@
 #include "core/buffer.h"
 #include "core/call_internal.h"
 #include "core/module.h"
+#include "core/monitor.h"
 #include "core/session.h"
 
 static int charge_connection(struct qda_client *client, unsigned n_fds, struct qda_fail *fail)
@@ -101,6 +102,11 @@ void qda_client_gone(struct qda_client *client)
 {
 	struct qda_session *session;
 
+	qda_client_watch(client, false);
+	if (qda_monitored(client->core))
+		qda_monitor(client->core, &(struct qda_happening){ .what = "client-gone",
+								   .client = client,
+								   .text = client->name });
 	client->front = NULL;
 	TAILQ_REMOVE(&client->core->clients, client, link);
 	client->core->n_clients--;

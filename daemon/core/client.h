@@ -8,6 +8,7 @@
 
 #include "core/core.h"
 
+struct qda_happening;
 struct qda_log_line;
 struct qda_session;
 
@@ -33,6 +34,10 @@ struct qda_client_ops {
 	void (*session_lost)(void *front, uint64_t session, uint32_t signal, const char *text);
 	void (*log)(void *front, uint64_t session, const struct qda_log_line *line);
 	void (*domain_changed)(void *front, const char *domain, const char *state);
+	/* Only to those who watch (core/monitor.h). */
+	void (*happened)(void *front, const struct qda_happening *happening);
+	/* Somebody ends the connection: qda_client_gone() follows from the loop. */
+	void (*end)(void *front);
 };
 
 /* Kinds of handles. */
@@ -42,6 +47,7 @@ TAILQ_HEAD(qda_session_list, qda_session);
 
 struct qda_client {
 	TAILQ_ENTRY(qda_client) link;	/* core->clients, while connected */
+	TAILQ_ENTRY(qda_client) watch_link;	/* core->watchers */
 	struct qda_core *core;
 	struct qda_user *user;
 	const struct qda_client_ops *ops;
@@ -59,6 +65,7 @@ struct qda_client {
 	uint64_t since_ns;
 	uint64_t n_calls, n_refused, busy_ns;
 	uint32_t n_sessions, n_buffers, n_modules, calls_now;
+	bool watching;
 	char name[65];
 };
 
@@ -86,11 +93,13 @@ int qda_client_take_request(struct qda_client *client, struct qda_fail *fail)
 void qda_client_set_name(struct qda_client *client, const char *name);
 
 /* What the policy answers to this client: 0, or -EACCES with the rule that decided (or that none
- * did), who asked for what, and what to do. In policy.c, as the next two. */
+ * did), who asked for what, and what to do. In policy.c, as the next three. */
 int qda_client_check(const struct qda_client *client, const struct qda_question *question,
 		     struct qda_fail *fail);
 int qda_client_check_admin(const struct qda_client *client, enum qda_admin admin,
 			   struct qda_fail *fail);
+/* Is there a domain where its unsigned sessions may have module directories of its own? */
+bool qda_client_may_bring_dirs(const struct qda_client *client);
 /* May this client see rows of that uid? Its own, or all by admin=status. */
 bool qda_client_may_see(const struct qda_client *client, uid_t uid);
 

@@ -42,6 +42,7 @@ int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 	RB_INIT(&core->deadlines);
 	TAILQ_INIT(&core->domains);
 	TAILQ_INIT(&core->clients);
+	TAILQ_INIT(&core->watchers);
 	if (qda_call_pools_init(&core->pools) < 0) {
 		free(core);
 		return -ENOMEM;

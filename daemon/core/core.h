@@ -82,6 +82,7 @@ struct qda_core {
 	struct qda_users users;
 	struct qda_domain_list domains;
 	struct qda_client_list clients;
+	struct qda_client_list watchers;	/* those who are told what happens */
 	struct qda_deadlines deadlines;
 	struct qda_slots pending;	/* cookies of device operations and sessions */
 	struct qda_call_pools pools;

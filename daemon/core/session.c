@@ -13,6 +13,7 @@
 #include "core/buffer.h"
 #include "core/call_internal.h"
 #include "core/module.h"
+#include "core/monitor.h"
 
 static const char *const state_names[] = {
 	[QDA_SESSION_OPENING] = "opening",
@@ -42,6 +43,18 @@ void qda_session_unref(struct qda_session *session)
 	qda_charge_deinit(&session->count);
 	qda_client_unref(session->client);
 	free(session);
+}
+
+static void tell(const struct qda_session *session, const char *what, const char *text)
+{
+	struct qda_core *core = session->client->core;
+
+	if (qda_monitored(core))
+		qda_monitor(core, &(struct qda_happening){ .what = what,
+							   .client = session->client,
+							   .session = session->number,
+							   .domain = session->domain->name,
+							   .text = text });
 }
 
 static int charge(struct qda_session *session, struct qda_fail *fail)
@@ -155,8 +168,36 @@ static int start_open(struct qda_session *session, const int *dir_fds, unsigned 
 	return 0;
 }
 
-int qda_session_open(struct qda_client *client, const char *name, const int *dir_fds,
-		     unsigned n_dirs, const struct qda_reply_to *to, struct qda_fail *fail)
+/* What the policy says, then what the domain can do. */
+static int check_request(const struct qda_client *client, const struct qda_domain *domain,
+			 const struct qda_session_request *request, struct qda_fail *fail)
+{
+	struct qda_question question = {
+		.wish = QDA_WISH_SESSION,
+		.domain = domain->name,
+		.kind = request->kind,
+	};
+	int r = qda_client_check(client, &question, fail);
+
+	question.wish = QDA_WISH_DIRS;
+	if (r == 0 && request->n_dirs)
+		r = qda_client_check(client, &question, fail);
+	if (r < 0)
+		return r;
+	if (request->kind != QDA_SESSION_UNSIGNED)
+		return qda_fail(fail, EOPNOTSUPP,
+				"domain %s opens unsigned sessions only: ask for kind 0",
+				domain->name);
+	if (request->n_dirs && !domain->info.client_dirs)
+		return qda_fail(fail, EOPNOTSUPP,
+				"domain %s takes no module directories of programs; ask the "
+				"administrator to install the module",
+				domain->name);
+	return 0;
+}
+
+int qda_session_open(struct qda_client *client, const struct qda_session_request *request,
+		     const struct qda_reply_to *to, struct qda_fail *fail)
 {
 	struct qda_domain *domain;
 	struct qda_session *session = NULL;
@@ -165,19 +206,17 @@ int qda_session_open(struct qda_client *client, const char *name, const int *dir
 	if (client->core->draining)
 		return qda_fail(fail, ESHUTDOWN,
 				"the daemon is stopping: try again after its restart");
-	domain = qda_domain_get_up(client->core, name, fail);
+	domain = qda_domain_get_up(client->core, request->domain, fail);
 	if (!domain)
 		return -fail->code;
-	if (n_dirs && !(client->core->config.user_mode && domain->info.client_dirs))
-		return qda_fail(
-			fail, EPERM,
-			"module directories of a client's own are taken by qdad --user only; "
-			"ask the administrator to install the module");
-	r = new_session(client, domain, &session, fail);
+	r = check_request(client, domain, request, fail);
+	if (r == 0)
+		r = new_session(client, domain, &session, fail);
 	if (r < 0)
 		return r;
+	session->kind = request->kind;
 	session->number = ++client->core->next_id;
-	r = start_open(session, dir_fds, n_dirs, fail);
+	r = start_open(session, request->dir_fds, request->n_dirs, fail);
 	if (r < 0) {
 		remove_cookies(session);
 		drop_staging(session);
@@ -290,6 +329,7 @@ void qda_session_opened(struct qda_session *session, const struct qda_device_don
 		return;
 	}
 	session->state = QDA_SESSION_OPEN;
+	tell(session, "session-open", NULL);
 	qda_reply(client, &session->open_to, &(struct qda_outcome){ .id = session->handle });
 }
 
@@ -337,6 +377,7 @@ int qda_session_close(struct qda_client *client, uint64_t handle, const struct q
 
 void qda_session_closed(struct qda_session *session)
 {
+	tell(session, "session-closed", NULL);
 	qda_session_drop_maps(session);
 	device_gone(session);
 	if (session->state == QDA_SESSION_LOST)
@@ -358,6 +399,7 @@ void qda_session_lost(struct qda_session *session, const struct qda_device_lost 
 	session->lost_signal = lost->signal;
 	snprintf(session->lost_text, sizeof(session->lost_text), "%s", lost->text);
 	qda_session_check_open(session, &fail);
+	tell(session, "session-lost", session->lost_text);
 	if (client->front)
 		client->ops->session_lost(client->front, session->handle, lost->signal,
 					  session->lost_text);

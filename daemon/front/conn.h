@@ -21,7 +21,7 @@ struct qda_conn {
 	struct qda_out_list out;
 	uint64_t last_serial;
 	uint32_t events;		/* subscription mask */
-	uint32_t logs_dropped;
+	uint32_t logs_dropped, events_dropped;
 	uint32_t fds_sent;		/* since all that was sent was known to be read */
 	int fd;
 	int pidfd;			/* -1: the kernel has none to give */

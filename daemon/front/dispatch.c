@@ -7,25 +7,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/buffer.h"
 #include "core/module.h"
+#include "core/monitor.h"
 #include "core/session.h"
 #include "device/device.h"
-#include "front/conn.h"
+#include "front/request.h"
 
 #define INLINE_MAX                                                                                 \
 	61440u /* in and out bytes of one Invoke: both messages keep room for their bodies */
-
-struct request {
-	struct qda_conn *conn;
-	const struct qda_frame *frame;
-	const struct qda_msg_request *msg;
-	struct qda_packet *packet;
-	bool whole;	     /* all descriptors of the message arrived */
-	const uint8_t *rest; /* inline data behind the body */
-	size_t n_rest;
-};
 
 /* --- replies --- */
 
@@ -64,6 +56,10 @@ static void send_fail(struct qda_conn *conn, uint64_t serial, uint16_t type,
 		conn->client->n_refused++;
 	conn->front->core->refused += fail->code == EDQUOT;
 	qda_refusals_count(&conn->front->core->refusals, fail);
+	if (conn->client && qda_monitored(conn->front->core))
+		qda_monitor(conn->front->core,
+			    &(struct qda_happening){ .what = "refused", .client = conn->client,
+						     .code = fail->code, .text = fail->text });
 	set_status(&reply.status, fail);
 	send_reply(conn, serial, &reply, 0, -1);
 }
@@ -120,22 +116,21 @@ static void on_end(const struct qda_reply_to *to, const struct qda_outcome *outc
 	send_reply(conn, to->serial, &reply, 0, -1);
 }
 
-static struct qda_reply_to reply_to(const struct request *r)
+static struct qda_reply_to reply_to(const struct qda_request *r)
 {
 	return (struct qda_reply_to){ on_end, r->conn, r->frame->serial, r->frame->type };
 }
 
-static void answer(const struct request *r, const struct qda_msg_reply *reply, int fd)
+void qda_request_answer(const struct qda_request *r, const struct qda_msg_reply *reply, int fd)
 {
 	send_reply(r->conn, r->frame->serial, reply, 0, fd);
 }
 
 /* --- handlers: 0, or a negative errno with *fail filled: the refusal is sent by the caller --- */
 
-static int handle_hello(const struct request *r, struct qda_fail *fail)
+static int handle_hello(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_conn *conn = r->conn;
-	struct qda_core *core = conn->front->core;
 	const uint64_t *limits = conn->client->limits;
 	struct qda_msg_reply reply = { .type = QDA_TYPE_HELLO };
 	int e = qda_client_check_access(conn->client, fail);
@@ -152,10 +147,14 @@ static int handle_hello(const struct request *r, struct qda_fail *fail)
 	qda_client_set_name(conn->client, r->msg->hello.name);
 	conn->greeted = true;
 	uv_timer_stop(&conn->timer);
+	if (qda_monitored(core))
+		qda_monitor(core, &(struct qda_happening){ .what = "client-new",
+							   .client = conn->client,
+							   .text = conn->client->name });
 	reply.hello.version = QDA_PROTOCOL_VERSION;
 	reply.hello.daemon = conn->front->config.version;
 	reply.hello.epoch = conn->front->epoch;
-	reply.hello.client_dirs = core->config.user_mode;
+	reply.hello.client_dirs = qda_client_may_bring_dirs(conn->client);
 	reply.hello.limits = (struct qda_msg_limits){
 		.message_bytes = QDA_MESSAGE_MAX,
 		.fds = QDA_FDS_MAX,
@@ -166,41 +165,41 @@ static int handle_hello(const struct request *r, struct qda_fail *fail)
 		.handles = limits[QDA_RES_HANDLES],
 		.calls = limits[QDA_RES_CALLS],
 	};
-	answer(r, &reply, -1);
+	qda_request_answer(r, &reply, -1);
 	return 0;
 }
 
-static int handle_list_domains(const struct request *r, struct qda_fail *fail)
+static int handle_list_domains(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_rows rows;
 	struct qda_msg_reply reply = { .type = QDA_TYPE_LIST_DOMAINS };
 
 	qda_rows_domains(r->conn->front->core, &rows, &reply.list_domains.n);
 	reply.list_domains.rows = rows.domains;
-	answer(r, &reply, -1);
+	qda_request_answer(r, &reply, -1);
 	return 0;
 }
 
-static int handle_get_status(const struct request *r, struct qda_fail *fail)
+static int handle_get_status(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_msg_reply reply = { .type = QDA_TYPE_GET_STATUS };
 	struct qda_rows rows;
 
 	qda_rows_status(r->conn, r->msg->get_status.kind, r->msg->get_status.cursor, &rows, &reply);
-	answer(r, &reply, -1);
+	qda_request_answer(r, &reply, -1);
 	return 0;
 }
 
-static void answer_buffer(const struct request *r, const struct qda_buffer *buffer, int fd)
+static void answer_buffer(const struct qda_request *r, const struct qda_buffer *buffer, int fd)
 {
 	struct qda_msg_reply reply = { .type = r->frame->type };
 
 	reply.buffer.buffer = buffer->id;
 	reply.buffer.size = buffer->size;
-	answer(r, &reply, fd);
+	qda_request_answer(r, &reply, fd);
 }
 
-static int handle_buffer_alloc(const struct request *r, struct qda_fail *fail)
+static int handle_buffer_alloc(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_buffer *buffer;
 	int fd, e;
@@ -216,7 +215,7 @@ static int handle_buffer_alloc(const struct request *r, struct qda_fail *fail)
 	return e;
 }
 
-static int handle_buffer_import(const struct request *r, struct qda_fail *fail)
+static int handle_buffer_import(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_buffer *buffer;
 	int e = qda_buffer_import(r->conn->client, r->msg->buffer_import.domain, r->packet->fds[0],
@@ -228,34 +227,39 @@ static int handle_buffer_import(const struct request *r, struct qda_fail *fail)
 	return e;
 }
 
-static int answer_done(const struct request *r, int e)
+int qda_request_answer_done(const struct qda_request *r, int e)
 {
 	if (e == 0)
-		answer(r, &(struct qda_msg_reply){ .type = r->frame->type }, -1);
+		qda_request_answer(r, &(struct qda_msg_reply){ .type = r->frame->type }, -1);
 	return e;
 }
 
-static int handle_buffer_free(const struct request *r, struct qda_fail *fail)
+static int handle_buffer_free(const struct qda_request *r, struct qda_fail *fail)
 {
-	return answer_done(r, qda_buffer_free(r->conn->client, r->msg->buffer_free.buffer, fail));
+	return qda_request_answer_done(r, qda_buffer_free(r->conn->client, r->msg->buffer_free.buffer, fail));
 }
 
-static int handle_session_open(const struct request *r, struct qda_fail *fail)
+static int handle_session_open(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
+	const struct qda_session_request request = {
+		.domain = r->msg->session_open.domain,
+		.kind = r->msg->session_open.kind,
+		.dir_fds = r->packet->fds,
+		.n_dirs = r->packet->n_fds,
+	};
 
-	return qda_session_open(r->conn->client, r->msg->session_open.domain, r->packet->fds,
-				r->packet->n_fds, &to, fail);
+	return qda_session_open(r->conn->client, &request, &to, fail);
 }
 
-static int handle_session_close(const struct request *r, struct qda_fail *fail)
+static int handle_session_close(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 
 	return qda_session_close(r->conn->client, r->msg->session_close.session, &to, fail);
 }
 
-static int handle_buffer_map(const struct request *r, struct qda_fail *fail)
+static int handle_buffer_map(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 
@@ -264,7 +268,7 @@ static int handle_buffer_map(const struct request *r, struct qda_fail *fail)
 			       r->msg->buffer_map.offset, r->msg->buffer_map.size, &to, fail);
 }
 
-static int handle_buffer_unmap(const struct request *r, struct qda_fail *fail)
+static int handle_buffer_unmap(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 
@@ -272,7 +276,7 @@ static int handle_buffer_unmap(const struct request *r, struct qda_fail *fail)
 				 r->msg->buffer_unmap.key, &to, fail);
 }
 
-static int handle_module_open(const struct request *r, struct qda_fail *fail)
+static int handle_module_open(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 
@@ -280,14 +284,14 @@ static int handle_module_open(const struct request *r, struct qda_fail *fail)
 			       r->msg->module_open.uri, &to, fail);
 }
 
-static int handle_module_close(const struct request *r, struct qda_fail *fail)
+static int handle_module_close(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 
 	return qda_module_close(r->conn->client, r->msg->module_close.handle, &to, fail);
 }
 
-static int handle_invoke(const struct request *r, struct qda_fail *fail)
+static int handle_invoke(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
 	struct qda_call_arg args[QDA_ARGS_MAX];
@@ -316,32 +320,34 @@ static int handle_invoke(const struct request *r, struct qda_fail *fail)
 	return qda_call_invoke(r->conn->client, &request, &to, fail);
 }
 
-static int handle_cancel(const struct request *r, struct qda_fail *fail)
+static int handle_cancel(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_msg_reply reply = { .type = QDA_TYPE_CANCEL };
 
 	reply.cancel.was = qda_call_cancel(r->conn->client, r->msg->cancel.serial);
-	answer(r, &reply, -1);
+	qda_request_answer(r, &reply, -1);
 	return 0;
 }
 
-static int handle_subscribe(const struct request *r, struct qda_fail *fail)
+static int handle_subscribe(const struct qda_request *r, struct qda_fail *fail)
 {
 	r->conn->events = r->msg->subscribe.mask;
-	return answer_done(r, 0);
+	qda_client_watch(r->conn->client, r->conn->events & QDA_EVENTS_MONITOR);
+	return qda_request_answer_done(r, 0);
 }
 
 /* --- the table --- */
 
 struct row {
-	int (*handle)(const struct request *r, struct qda_fail *fail);
+	int (*handle)(const struct qda_request *r, struct qda_fail *fail);
 	bool before_hello, after_hello;
 	uint8_t min_fds, max_fds;
 	bool data; /* inline data may follow the body */
+	bool free; /* does not count against the rate of requests */
 };
 
 static const struct row table[] = {
-	[QDA_TYPE_HELLO] = { handle_hello, true, false, 0, 0, false },
+	[QDA_TYPE_HELLO] = { handle_hello, true, false, 0, 0, false, true },
 	[QDA_TYPE_LIST_DOMAINS] = { handle_list_domains, false, true, 0, 0, false },
 	[QDA_TYPE_GET_STATUS] = { handle_get_status, false, true, 0, 0, false },
 	[QDA_TYPE_BUFFER_ALLOC] = { handle_buffer_alloc, false, true, 0, 0, false },
@@ -353,13 +359,18 @@ static const struct row table[] = {
 	[QDA_TYPE_BUFFER_UNMAP] = { handle_buffer_unmap, false, true, 0, 0, false },
 	[QDA_TYPE_MODULE_OPEN] = { handle_module_open, false, true, 0, 0, false },
 	[QDA_TYPE_MODULE_CLOSE] = { handle_module_close, false, true, 0, 0, false },
-	[QDA_TYPE_INVOKE] = { handle_invoke, false, true, 0, 0, true },
-	[QDA_TYPE_CANCEL] = { handle_cancel, false, true, 0, 0, false },
+	[QDA_TYPE_INVOKE] = { handle_invoke, false, true, 0, 0, true, true },
+	[QDA_TYPE_CANCEL] = { handle_cancel, false, true, 0, 0, false, true },
 	[QDA_TYPE_SUBSCRIBE] = { handle_subscribe, false, true, 0, 0, false },
+	[QDA_TYPE_RELOAD] = { qda_handle_reload, false, true, 0, 0, false },
+	[QDA_TYPE_QUOTA_GET] = { qda_handle_quota_get, false, true, 0, 0, false },
+	[QDA_TYPE_QUOTA_SET] = { qda_handle_quota_set, false, true, 0, 0, false },
+	[QDA_TYPE_KILL] = { qda_handle_kill, false, true, 0, 0, false },
+	[QDA_TYPE_POLICY_CHECK] = { qda_handle_policy_check, false, true, 0, 0, false },
 };
 
 /* What the table says about a message, before its body is looked at. */
-static int check_row(const struct row *row, const struct request *r, struct qda_fail *fail)
+static int check_row(const struct row *row, const struct qda_request *r, struct qda_fail *fail)
 {
 	unsigned n_fds = r->packet->n_fds;
 
@@ -379,7 +390,7 @@ static int check_row(const struct row *row, const struct request *r, struct qda_
 	return 0;
 }
 
-static int decode(struct request *r, struct qda_msg_request *msg, struct qda_fail *fail)
+static int decode(struct qda_request *r, struct qda_msg_request *msg, struct qda_fail *fail)
 {
 	struct qda_front *front = r->conn->front;
 	int e = qda_request_decode(&front->decoder, r->frame->type, front->rx + QDA_FRAME_SIZE,
@@ -395,12 +406,14 @@ static int decode(struct request *r, struct qda_msg_request *msg, struct qda_fai
 }
 
 /* The request is known to be allowed now. */
-static int serve(struct request *r, const struct row *row)
+static int serve(struct qda_request *r, const struct row *row)
 {
 	struct qda_msg_request msg;
 	struct qda_fail fail;
-	int e = check_row(row, r, &fail);
+	int e = row->free ? 0 : qda_client_take_request(r->conn->client, &fail);
 
+	if (e == 0)
+		e = check_row(row, r, &fail);
 	if (e == 0)
 		e = decode(r, &msg, &fail);
 	if (e == 0)
@@ -414,7 +427,7 @@ static int serve(struct request *r, const struct row *row)
 int qda_dispatch_request(struct qda_conn *conn, struct qda_packet *packet, bool whole)
 {
 	struct qda_frame frame;
-	struct request r = { .conn = conn, .frame = &frame, .packet = packet, .whole = whole };
+	struct qda_request r = { .conn = conn, .frame = &frame, .packet = packet, .whole = whole };
 	const struct row *row;
 	bool greeted = conn->greeted;
 	int e = qda_frame_read(conn->front->rx, packet->n, &frame);
@@ -469,7 +482,7 @@ static void on_log(void *front, uint64_t session, const struct qda_log_line *lin
 	struct qda_msg_event event = { .type = QDA_TYPE_LOG };
 	char text[QDA_TEXT_MAX + 1];
 
-	if (!(conn->events & 1))
+	if (!(conn->events & QDA_EVENTS_LOG))
 		return;
 	conn->logs_dropped += line->dropped;
 	snprintf(text, sizeof(text), "%.*s", (int)line->n, line->text);
@@ -494,7 +507,38 @@ static void on_domain_changed(void *front, const char *domain, const char *state
 		qda_conn_doom(conn);
 }
 
+/* Events are dropped, and counted, for a reader that is slow. */
+static void on_happened(void *front, const struct qda_happening *happening)
+{
+	struct qda_conn *conn = front;
+	const struct qda_client *client = happening->client;
+	struct qda_msg_event event = { .type = QDA_TYPE_MONITOR };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	event.monitor.at_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	event.monitor.what = happening->what;
+	event.monitor.uid = client ? client->principal.uid : 0;
+	event.monitor.client = client ? client->id : 0;
+	event.monitor.session = happening->session;
+	event.monitor.domain = happening->domain;
+	event.monitor.text = happening->text;
+	event.monitor.code = happening->code;
+	event.monitor.dropped = conn->events_dropped;
+	if (TAILQ_EMPTY(&conn->out) && send_event(conn, &event))
+		conn->events_dropped = 0;
+	else
+		conn->events_dropped++;
+}
+
+static void on_end_of_client(void *front)
+{
+	qda_conn_doom(front);
+}
+
 const struct qda_client_ops qda_conn_client_ops = {
+	.happened = on_happened,
+	.end = on_end_of_client,
 	.session_lost = on_session_lost,
 	.log = on_log,
 	.domain_changed = on_domain_changed,

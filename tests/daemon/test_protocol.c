@@ -136,7 +136,7 @@ static void a_message_of_64_kib_is_answered(void **state)
 
 static void an_unknown_type_is_refused_and_the_connection_stays(void **state)
 {
-	static const uint16_t types[] = { 0, 8, 17, 31, 32, 33, 64, 69, 128, 130, 255, 256, 65535 };
+	static const uint16_t types[] = { 0, 8, 17, 31, 32, 33, 63, 69, 127, 128, 130, 255, 256, 65535 };
 	struct peer *p = peer_new(*state);
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {

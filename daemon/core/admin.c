@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Administration.
+ */
+#include "core/admin.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/domain.h"
+#include "core/monitor.h"
+#include "core/session.h"
+
+/* One's own needs no right. */
+static int check_kill(struct qda_client *by, const struct qda_client *victim,
+		      struct qda_fail *fail)
+{
+	if (by->principal.uid == victim->principal.uid && by->principal.uid != QDA_ID_UNMAPPED)
+		return 0;
+	return qda_client_check_admin(by, QDA_ADMIN_KILL, fail);
+}
+
+int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *fail)
+{
+	struct qda_client *client;
+	int r;
+
+	TAILQ_FOREACH (client, &by->core->clients, link)
+		if (client->id == id)
+			break;
+	if (!client)
+		return qda_fail(fail, ENOENT,
+				"there is no client %" PRIu64 ": qdactl list shows those there are",
+				id);
+	r = check_kill(by, client, fail);
+	if (r < 0)
+		return r;
+	if (qda_monitored(by->core))
+		qda_monitor(by->core, &(struct qda_happening){ .what = "kill", .client = client });
+	client->ops->end(client->front);
+	return 0;
+}
+
+static struct qda_session *find_session(const struct qda_core *core, uint64_t number)
+{
+	struct qda_client *client;
+	struct qda_session *session;
+
+	TAILQ_FOREACH (client, &core->clients, link)
+		TAILQ_FOREACH (session, &client->sessions, link)
+			if (session->number == number)
+				return session;
+	return NULL;
+}
+
+int qda_admin_kill_session(struct qda_client *by, uint64_t number, struct qda_fail *fail)
+{
+	struct qda_session *session = find_session(by->core, number);
+	char text[96];
+	int r;
+
+	if (!session)
+		return qda_fail(fail, ENOENT,
+				"there is no session %" PRIu64 ": qdactl list shows those there are",
+				number);
+	r = check_kill(by, session->client, fail);
+	if (r < 0)
+		return r;
+	if (session->state != QDA_SESSION_OPEN)
+		return qda_fail(fail, EBUSY, "session %" PRIu64 " is %s: there is nothing to end",
+				number, qda_session_state_name(session->state));
+	if (qda_monitored(by->core))
+		qda_monitor(by->core, &(struct qda_happening){ .what = "kill",
+							       .client = session->client,
+							       .session = number,
+							       .domain = session->domain->name });
+	snprintf(text, sizeof(text), "ended by the administrator (uid %u)", by->principal.uid);
+	qda_session_lost(session, &(struct qda_device_lost){ .text = text });
+	return 0;
+}
+
+static bool find_wish(const char *action, struct qda_question *question)
+{
+	static const struct { const char *name; enum qda_wish wish; } wishes[] = {
+		{ "use", QDA_WISH_USE },	 { "session", QDA_WISH_SESSION },
+		{ "dirs", QDA_WISH_DIRS },	 { "urgent", QDA_WISH_URGENT },
+		{ "module", QDA_WISH_MODULE },
+	};
+
+	for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
+		question->wish = wishes[i].wish;
+		if (!strcmp(wishes[i].name, action))
+			return true;
+	}
+	question->wish = QDA_WISH_ADMIN;
+	for (unsigned i = 0; i < QDA_ADMIN_N; i++) {
+		question->admin = i;
+		if (!strcmp(qda_admin_name(i), action))
+			return true;
+	}
+	return false;
+}
+
+int qda_question_parse(const struct qda_core *core, const char *action, const char *domain,
+		       const char *module, enum qda_session_kind kind,
+		       struct qda_question *question, struct qda_fail *fail)
+{
+	const struct qda_domain *first = TAILQ_FIRST(&core->domains);
+
+	*question = (struct qda_question){ .domain = domain, .module = module, .kind = kind };
+	if (!*domain)
+		question->domain = first ? first->name : "";
+	if (!find_wish(action, question))
+		return qda_fail(fail, EINVAL,
+				"there is no action \"%s\": use, session, dirs, urgent, module, "
+				"status, reload, quota, kill",
+				action);
+	if (question->wish == QDA_WISH_MODULE && !*module)
+		return qda_fail(fail, EINVAL, "the action module wants the URI of one");
+	return 0;
+}
+
+int qda_admin_check_ask(const struct qda_client *by, uid_t uid, struct qda_fail *fail)
+{
+	if (qda_client_may_see(by, uid))
+		return 0;
+	return qda_client_check_admin(by, QDA_ADMIN_STATUS, fail);
+}
