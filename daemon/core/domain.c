@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/call_internal.h"
+#include "core/monitor.h"
 
 static const char *const state_names[] = {
 	[QDA_DEVICE_DOWN] = "down",
@@ -191,6 +192,20 @@ static void on_log(void *owner, uint64_t cookie, const struct qda_log_line *line
 		session->client->ops->log(session->client->front, session->handle, line);
 }
 
+static void tell_state(struct qda_domain *domain)
+{
+	static const char *const whats[] = {
+		[QDA_DEVICE_DOWN] = "domain-down",
+		[QDA_DEVICE_STARTING] = "domain-starting",
+		[QDA_DEVICE_UP] = "domain-up",
+	};
+
+	if (qda_monitored(domain->core))
+		qda_monitor(domain->core, &(struct qda_happening){ .what = whats[domain->state],
+								   .domain = domain->name,
+								   .text = domain->why });
+}
+
 static void on_state(void *owner, enum qda_device_state state, const char *why)
 {
 	struct qda_domain *domain = owner;
@@ -202,6 +217,7 @@ static void on_state(void *owner, enum qda_device_state state, const char *why)
 		domain->device->ops->info(domain->device, &domain->info);
 		fit_device(domain);
 	}
+	tell_state(domain);
 	TAILQ_FOREACH (client, &domain->core->clients, link)
 		client->ops->domain_changed(client->front, domain->name, state_names[state]);
 	qda_domain_pump(domain);
