@@ -17,6 +17,7 @@
 #include "qda_ctx.h"
 #include "qda_drv.h"
 #include "qda_event.h"
+#include "qda_release.h"
 #include "qda_session.h"
 
 struct qda_ctx *qda_ctx_new(struct qda_session *session, enum qda_ctx_kind kind, u32 mappings)

@@ -26,6 +26,7 @@
 #include "qda_invoke.h"
 #include "qda_map.h"
 #include "qda_memory.h"
+#include "qda_release.h"
 #include "qda_rpmsg.h"
 #include "qda_session.h"
 

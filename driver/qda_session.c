@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sessions: a PD is started, or joined, and ended. Only the answer of the DSP, or its end, gives a
- * context bank back; nobody waits for that. Process context.
+ * Sessions: a file, and the PD that is started, or joined, for it. Process context.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -19,6 +18,7 @@
 #include "qda_drv.h"
 #include "qda_event.h"
 #include "qda_map.h"
+#include "qda_release.h"
 #include "qda_session.h"
 #include "qda_trace.h"
 #include "qda_use.h"
@@ -81,7 +81,7 @@ void qda_session_leave(struct qda_session *session)
 	up_read(&session->gate);
 }
 
-static void set_state(struct qda_session *session, enum qda_session_state state)
+void qda_session_set_state(struct qda_session *session, enum qda_session_state state)
 {
 	lockdep_assert_held(&session->lock);
 	/* Pairs with qda_session_check(). */
@@ -101,274 +101,6 @@ u32 qda_session_attrs(const struct qda_device *qdev)
 	return ATTRS_KNOWN & ~DRM_QDA_ATTR_UNSIGNED;
 }
 
-/* --- the end of a PD --- */
-
-/* No notification finds the session under this name any more. */
-static void drop_client(struct qda_session *session)
-{
-	struct xarray *clients = &session->qdev->clients;
-
-	if (!session->client)
-		return;
-	xa_lock_irq(clients);
-	__xa_erase(clients, session->client);
-	WRITE_ONCE(session->ended, 0);
-	xa_unlock_irq(clients);
-	session->client = 0;
-}
-
-/* The DSP does not have it any more, or never had: all that was the PD's is taken back. */
-static void end(struct qda_session *session)
-{
-	struct qda_device *qdev = session->qdev;
-
-	qda_ctx_fail(qdev, session, -ECONNRESET);
-	mutex_lock(&session->lock);
-	trace_qda_session(session->client, "ended");
-	qda_event_free(&qdev->drm, session->end_event);
-	session->end_event = NULL;
-	qda_maps_drop(session);
-	session->epoch++;
-	qda_use_unmap_all(session);
-	qda_mapping_put(session->initial);
-	session->initial = NULL;
-	qda_ctx_put(session->release);
-	session->release = NULL;
-	qda_memory_unmap(&session->memory);
-	if (session->bank)
-		qda_bank_give(session->bank);
-	session->bank = NULL;
-	drop_client(session);
-	set_state(session, QDA_SESSION_IDLE);
-	mutex_unlock(&session->lock);
-}
-
-/* The PD may still run, and nothing will tell when it does not: keep all it can reach. */
-static void quarantine(struct qda_session *session, int error, s32 result)
-{
-	struct qda_device *qdev = session->qdev;
-
-	drm_warn(&qdev->drm,
-		 "client %d cannot be ended (error %d, result %#x): its context bank is lost until the DSP restarts\n",
-		 session->client, error, result);
-	qda_bank_lose(session->bank);
-	mutex_lock(&session->lock);
-	set_state(session, QDA_SESSION_STUCK);
-	mutex_unlock(&session->lock);
-	mutex_lock(&qdev->sessions_lock);
-	list_add(&qda_session_get(session)->stuck_node, &qdev->quarantine);
-	mutex_unlock(&qdev->sessions_lock);
-}
-
-static void settle_release(struct qda_ctx *ctx)
-{
-	/* It was dead already. */
-	if (ctx->error == -EREMOTEIO && (u32)ctx->result == FASTRPC_EBADSTATE) {
-		ctx->error = 0;
-		ctx->result = 0;
-	}
-	if (!ctx->error || ctx->error == -EPIPE) {
-		end(ctx->session);
-	} else {
-		quarantine(ctx->session, ctx->error, ctx->result);
-		ctx->error = -ENOTRECOVERABLE;
-	}
-}
-
-static void release_work(struct work_struct *work)
-{
-	struct qda_session *session = container_of(work, struct qda_session, release_work);
-	struct qda_ctx *ctx;
-	int err;
-
-	mutex_lock(&session->lock);
-	ctx = session->release;
-	session->release = NULL;
-	mutex_unlock(&session->lock);
-	err = qda_ctx_send(ctx);
-	if (err) {
-		ctx->error = err;
-		settle_release(ctx);
-	}
-	qda_ctx_put(ctx);
-	qda_session_put(session);
-}
-
-static void start_release(struct qda_session *session)
-{
-	queue_work(qda_wq, &qda_session_get(session)->release_work);
-}
-
-/* Any context, for a session that somebody else counts, too. */
-static void queue_ended(struct qda_session *session)
-{
-	qda_session_get(session);
-	if (!queue_work(qda_wq, &session->ended_work))
-		kref_put(&session->ref, session_free);
-}
-
-void qda_sessions_free_quarantine(struct qda_device *qdev)
-{
-	struct qda_session *session, *next;
-	LIST_HEAD(list);
-
-	mutex_lock(&qdev->sessions_lock);
-	list_splice_init(&qdev->quarantine, &list);
-	mutex_unlock(&qdev->sessions_lock);
-	list_for_each_entry_safe(session, next, &list, stuck_node) {
-		end(session);
-		qda_session_put(session);
-	}
-}
-
-/* Nothing is made for the PD any more when this returns 0, and the message that ends it is out. */
-static int begin_release(struct qda_session *session, enum qda_session_state *before,
-			 struct qda_ctx **ctx)
-{
-	int err = down_write_killable(&session->gate);
-
-	if (err)
-		return err;
-	mutex_lock(&session->lock);
-	*before = session->state;
-	if (*before == QDA_SESSION_OPEN || *before == QDA_SESSION_LOST) {
-		set_state(session, QDA_SESSION_RELEASING);
-		*ctx = session->release;
-		session->release = NULL;
-	} else {
-		err = *before == QDA_SESSION_STUCK ? -ENOTRECOVERABLE : -ENOTCONN;
-	}
-	mutex_unlock(&session->lock);
-	up_write(&session->gate);
-	return err;
-}
-
-static void undo_release(struct qda_session *session, enum qda_session_state before,
-			 struct qda_ctx *ctx)
-{
-	mutex_lock(&session->lock);
-	session->release = ctx;
-	if (ctx->event) {
-		qda_event_set_type(ctx->event, DRM_QDA_EVENT_ENDED, 0);
-		session->end_event = ctx->event;
-		ctx->event = NULL;
-	}
-	set_state(session, before);
-	mutex_unlock(&session->lock);
-	/* What the DSP said meanwhile, nobody listened to. */
-	queue_ended(session);
-}
-
-/* The event that would have told the PD's end tells this one; it was sent if the PD is lost. */
-static int get_event(struct qda_session *session, struct drm_file *file, u64 user_data,
-		     struct qda_event **event)
-{
-	mutex_lock(&session->lock);
-	*event = session->end_event;
-	session->end_event = NULL;
-	mutex_unlock(&session->lock);
-	if (!*event)
-		return qda_event_new(&session->qdev->drm, file, DRM_QDA_EVENT_DONE, user_data, 0,
-				     event);
-	qda_event_set_type(*event, DRM_QDA_EVENT_DONE, user_data);
-	return 0;
-}
-
-int qda_ioctl_release(struct drm_device *drm, void *data, struct drm_file *file)
-{
-	struct qda_session *session = file->driver_priv;
-	struct drm_qda_release *args = data;
-	enum qda_session_state before;
-	struct qda_ctx *ctx;
-	int err;
-
-	args->result = 0;
-	if (args->flags & ~DRM_QDA_ASYNC || (!args->flags && args->user_data))
-		return -EINVAL;
-	err = begin_release(session, &before, &ctx);
-	if (err)
-		return err;
-	if (args->flags)
-		err = get_event(session, file, args->user_data, &ctx->event);
-	if (!err)
-		err = qda_ctx_send(ctx);
-	if (err) {
-		undo_release(session, before, ctx);
-		return err;
-	}
-	if (!args->flags) {
-		err = qda_ctx_wait(ctx);
-		args->result = ctx->result;
-	}
-	qda_ctx_put(ctx);
-	return err;
-}
-
-/* --- a PD that ends by itself --- */
-
-static bool notify(struct qda_session *session, u32 status)
-{
-	if (!session || session->ended)
-		return false;
-	WRITE_ONCE(session->ended, status);
-	queue_ended(session);
-	return true;
-}
-
-bool qda_session_notify(struct qda_device *qdev, s32 client, u32 status)
-{
-	unsigned long flags;
-	bool taken;
-
-	if (status < FASTRPC_PD_EXIT || status > FASTRPC_PD_EXCEPTION)
-		return false;
-	xa_lock_irqsave(&qdev->clients, flags);
-	taken = notify(xa_load(&qdev->clients, client), status);
-	xa_unlock_irqrestore(&qdev->clients, flags);
-	return taken;
-}
-
-/* Not if it is being ended, or not there yet: then settle_open() looks again. */
-static u32 set_lost(struct qda_session *session, struct qda_event **event)
-{
-	u32 status = 0;
-
-	mutex_lock(&session->lock);
-	if (session->state == QDA_SESSION_OPEN) {
-		xa_lock_irq(&session->qdev->clients);
-		status = session->ended;
-		xa_unlock_irq(&session->qdev->clients);
-	}
-	if (status) {
-		trace_qda_session(session->client, "lost");
-		set_state(session, QDA_SESSION_LOST);
-		*event = session->end_event;
-		session->end_event = NULL;
-	}
-	mutex_unlock(&session->lock);
-	return status;
-}
-
-/* Its calls end; all that it could reach stays its own until the DSP has confirmed a RELEASE. */
-static void ended_work(struct work_struct *work)
-{
-	struct qda_session *session = container_of(work, struct qda_session, ended_work);
-	struct drm_device *drm = &session->qdev->drm;
-	struct qda_event *event = NULL;
-	u32 status;
-	int idx;
-
-	if (drm_dev_enter(drm, &idx)) {
-		status = set_lost(session, &event);
-		if (status)
-			qda_ctx_fail(session->qdev, session, -ECONNRESET);
-		if (event)
-			qda_event_send(drm, event, -ECONNRESET, status, 0);
-		drm_dev_exit(idx);
-	}
-	qda_session_put(session);
-}
-
 /* --- the start of a PD --- */
 
 static int new_client(struct qda_session *session)
@@ -384,26 +116,6 @@ static int new_client(struct qda_session *session)
 		return -ENOMEM;
 	session->client = client;
 	return 0;
-}
-
-/* Made before there is a PD, so that ending it cannot fail for want of memory. */
-static int prepare_release(struct qda_session *session)
-{
-	const struct fastrpc_ctl ctl = {
-		.method = FASTRPC_PROCESS_RELEASE,
-		.client_id = session->client,
-	};
-	struct qda_ctx *ctx = qda_control_new(session, QDA_CTX_PROCESS, 0, settle_release);
-	int err;
-
-	if (IS_ERR(ctx))
-		return PTR_ERR(ctx);
-	err = qda_control_write(ctx, &ctl);
-	if (err)
-		qda_ctx_put(ctx);
-	else
-		session->release = ctx;
-	return err;
 }
 
 static int prepare(struct qda_session *session, struct drm_file *file, u32 pd)
@@ -422,7 +134,7 @@ static int prepare(struct qda_session *session, struct drm_file *file, u32 pd)
 	if (!err)
 		err = qda_memory_map(session);
 	if (!err)
-		err = prepare_release(session);
+		err = qda_release_prepare(session);
 	return err;
 }
 
@@ -433,7 +145,7 @@ static int begin(struct qda_session *session, struct drm_file *file, u32 pd)
 
 	mutex_lock(&session->lock);
 	if (session->state == QDA_SESSION_IDLE)
-		set_state(session, QDA_SESSION_OPENING);
+		qda_session_set_state(session, QDA_SESSION_OPENING);
 	else
 		err = session->state == QDA_SESSION_STUCK ? -ENOTRECOVERABLE : -EISCONN;
 	mutex_unlock(&session->lock);
@@ -441,7 +153,7 @@ static int begin(struct qda_session *session, struct drm_file *file, u32 pd)
 		return err;
 	err = prepare(session, file, pd);
 	if (err)
-		end(session);
+		qda_session_end(session);
 	return err;
 }
 
@@ -451,7 +163,7 @@ static void settle_open(struct qda_ctx *ctx)
 	bool closed;
 
 	if (ctx->error) {
-		end(session);
+		qda_session_end(session);
 		return;
 	}
 	mutex_lock(&session->lock);
@@ -460,14 +172,14 @@ static void settle_open(struct qda_ctx *ctx)
 		session->initial = qda_mapping_get(ctx->mappings[1]);
 	trace_qda_session(session->client, "open");
 	closed = session->closed;
-	set_state(session, closed ? QDA_SESSION_RELEASING : QDA_SESSION_OPEN);
+	qda_session_set_state(session, closed ? QDA_SESSION_RELEASING : QDA_SESSION_OPEN);
 	/* Within the lock, so that the event of the PD's end comes after it. */
 	qda_ctx_tell(ctx);
 	mutex_unlock(&session->lock);
 	if (closed)
-		start_release(session);
+		qda_release_start(session);
 	else
-		queue_ended(session);
+		qda_release_look(session);
 }
 
 static int open_pd(struct qda_ctx *ctx, struct drm_file *file, const struct fastrpc_ctl *ctl,
@@ -476,7 +188,7 @@ static int open_pd(struct qda_ctx *ctx, struct drm_file *file, const struct fast
 	int err = qda_control_write(ctx, ctl);
 
 	if (err) {
-		end(ctx->session);
+		qda_session_end(ctx->session);
 		return err;
 	}
 	err = qda_control_start(ctx, file, flags, user_data);
@@ -512,7 +224,7 @@ int qda_ioctl_init_attach(struct drm_device *drm, void *data, struct drm_file *f
 		return err;
 	ctx = qda_control_new(session, QDA_CTX_PROCESS, 0, settle_open);
 	if (IS_ERR(ctx)) {
-		end(session);
+		qda_session_end(session);
 		return PTR_ERR(ctx);
 	}
 	err = open_pd(ctx, file, &(struct fastrpc_ctl){
@@ -594,12 +306,12 @@ int qda_ioctl_init_create(struct drm_device *drm, void *data, struct drm_file *f
 		return err;
 	ctx = qda_control_new(session, QDA_CTX_PROCESS, 2, settle_open);
 	if (IS_ERR(ctx)) {
-		end(session);
+		qda_session_end(session);
 		return PTR_ERR(ctx);
 	}
 	err = map_buffers(ctx, file, args);
 	if (err) {
-		end(session);
+		qda_session_end(session);
 	} else {
 		get_task_comm(comm, current);
 		describe(ctx, args, comm, &ctl);
@@ -644,8 +356,7 @@ int qda_session_open(struct drm_device *drm, struct drm_file *file)
 	session->heaps = RB_ROOT;
 	session->uses = RB_ROOT;
 	qda_memory_init(&session->memory);
-	INIT_WORK(&session->release_work, release_work);
-	INIT_WORK(&session->ended_work, ended_work);
+	qda_release_init(session);
 	err = qda_event_new(drm, file, DRM_QDA_EVENT_LOST, 0, 0, &session->lost);
 	if (!err)
 		err = list_file(qdev, session);
@@ -676,11 +387,11 @@ void qda_session_postclose(struct drm_device *drm, struct drm_file *file)
 	session->end_event = NULL;
 	open = session->state == QDA_SESSION_OPEN || session->state == QDA_SESSION_LOST;
 	if (open)
-		set_state(session, QDA_SESSION_RELEASING);
+		qda_session_set_state(session, QDA_SESSION_RELEASING);
 	mutex_unlock(&session->lock);
 	qda_event_free(drm, event);
 	if (open)
-		start_release(session);
+		qda_release_start(session);
 	qda_session_put(session);
 }
 

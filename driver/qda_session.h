@@ -116,10 +116,8 @@ int qda_session_enter(struct qda_session *session);
 void qda_session_leave(struct qda_session *session);
 /* Number of its bank. */
 unsigned int qda_session_bank(const struct qda_session *session);
-/* The DSP says what has become of a client's PD. Any context. False: nobody's. */
-bool qda_session_notify(struct qda_device *qdev, s32 client, u32 status);
-/* The DSP is gone, and with it what it kept others from using. */
-void qda_sessions_free_quarantine(struct qda_device *qdev);
+/* With its lock held. */
+void qda_session_set_state(struct qda_session *session, enum qda_session_state state);
 /* Tell all open files that the DSP is gone. */
 void qda_sessions_lost(struct qda_device *qdev);
 
@@ -128,7 +126,6 @@ int qda_session_open(struct drm_device *drm, struct drm_file *file);
 void qda_session_postclose(struct drm_device *drm, struct drm_file *file);
 int qda_ioctl_init_attach(struct drm_device *drm, void *data, struct drm_file *file);
 int qda_ioctl_init_create(struct drm_device *drm, void *data, struct drm_file *file);
-int qda_ioctl_release(struct drm_device *drm, void *data, struct drm_file *file);
 /* Attributes that INIT_CREATE takes here. */
 u32 qda_session_attrs(const struct qda_device *qdev);
 
