@@ -4,8 +4,7 @@
  * of, and those that it refuses. Only the answer of the DSP, or its end, gives a context bank back;
  * nobody waits for that. Process context, unless it says otherwise.
  */
-#include <linux/slab.h>
-#include <linux/string.h>
+#include <linux/delay.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
@@ -21,6 +20,8 @@
 #include "qda_session.h"
 #include "qda_trace.h"
 #include "qda_use.h"
+
+#define RETRY_MS 100
 
 /* No notification finds the session under this name any more. */
 static void drop_client(struct qda_session *session)
@@ -124,7 +125,9 @@ static void release_work(struct work_struct *work)
 	ctx = session->release;
 	session->release = NULL;
 	mutex_unlock(&session->lock);
-	err = qda_ctx_send(ctx);
+	/* A transport that is full for a moment does not cost a bank; unplugging ends this, too. */
+	while ((err = qda_ctx_send(ctx)) == -EBUSY)
+		msleep(RETRY_MS);
 	if (err) {
 		ctx->error = err;
 		settle_release(ctx);
