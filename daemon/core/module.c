@@ -76,6 +76,19 @@ void qda_module_free(struct qda_module *module)
 	free(module);
 }
 
+/* By the URI that the DSP gets, byte for byte. */
+static int check_policy(const struct qda_session *session, const char *uri, struct qda_fail *fail)
+{
+	const struct qda_question question = {
+		.wish = QDA_WISH_MODULE,
+		.domain = session->domain->name,
+		.kind = session->kind,
+		.module = uri,
+	};
+
+	return qda_client_check(session->client, &question, fail);
+}
+
 int qda_module_open(struct qda_client *client, uint64_t handle, const char *uri,
 		    const struct qda_reply_to *to, struct qda_fail *fail)
 {
@@ -105,7 +118,7 @@ int qda_module_open(struct qda_client *client, uint64_t handle, const char *uri,
 		return qda_fail(fail, EINVAL, "a module URI has 1 to 1023 bytes, this one %u",
 				in.name_len - 1);
 	session = qda_session_find_open(client, handle, fail);
-	if (!session)
+	if (!session || check_policy(session, uri, fail) < 0)
 		return -fail->code;
 	memcpy(bytes, &in, sizeof(in));
 	memcpy(bytes + sizeof(in), uri, in.name_len);

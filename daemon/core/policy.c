@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/client.h"
+#include "core/domain.h"
 
 /* "uid 1000 in camera.service". */
 static void say_who(const struct qda_principal *who, char *text, size_t size)
@@ -121,6 +122,27 @@ int qda_client_check_admin(const struct qda_client *client, enum qda_admin admin
 	const struct qda_question question = { .wish = QDA_WISH_ADMIN, .admin = admin };
 
 	return qda_client_check(client, &question, fail);
+}
+
+bool qda_client_may_bring_dirs(const struct qda_client *client)
+{
+	const struct qda_core *core = client->core;
+	const struct qda_policy_rule *rule;
+	const struct qda_domain *domain;
+
+	TAILQ_FOREACH (domain, &core->domains, link) {
+		const struct qda_question question = {
+			.wish = QDA_WISH_DIRS,
+			.domain = domain->name,
+			.kind = QDA_SESSION_UNSIGNED,
+		};
+
+		rule = qda_rules_decide(core->rules, core->config.daemon_uid, &client->principal,
+					&question);
+		if (rule && rule->allow && domain->info.client_dirs)
+			return true;
+	}
+	return false;
 }
 
 /* Different users are all one here when they are unmapped: nobody's rows are theirs. */

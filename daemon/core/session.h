@@ -50,6 +50,7 @@ struct qda_session {
 	struct qda_runs runs;			/* of staging */
 	struct qda_charge count, bytes, fd;
 	enum qda_session_state state;
+	enum qda_session_kind kind;
 	uint64_t handle;			/* the client's; 0 when it has none (any more) */
 	uint64_t number;			/* for people */
 	uint64_t cookie, open_cookie, close_cookie;
@@ -75,9 +76,17 @@ struct qda_map {
 	enum { QDA_MAP_MAKING, QDA_MAP_MADE, QDA_MAP_UNMAKING } state;
 };
 
-/* dir_fds stay the caller's. The answer carries the session's handle. */
-int qda_session_open(struct qda_client *client, const char *domain, const int *dir_fds,
-		     unsigned n_dirs, const struct qda_reply_to *to, struct qda_fail *fail);
+/* What a session is to be. */
+struct qda_session_request {
+	const char *domain;		/* "": the first one */
+	enum qda_session_kind kind;
+	const int *dir_fds;		/* module directories; stay the caller's */
+	unsigned n_dirs;
+};
+
+/* The answer carries the session's handle. */
+int qda_session_open(struct qda_client *client, const struct qda_session_request *request,
+		     const struct qda_reply_to *to, struct qda_fail *fail);
 int qda_session_close(struct qda_client *client, uint64_t handle, const struct qda_reply_to *to,
 		      struct qda_fail *fail);
 /* The client is gone. */

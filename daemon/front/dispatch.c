@@ -147,8 +147,8 @@ static int handle_hello(const struct qda_request *r, struct qda_fail *fail)
 	qda_client_set_name(conn->client, r->msg->hello.name);
 	conn->greeted = true;
 	uv_timer_stop(&conn->timer);
-	if (qda_monitored(core))
-		qda_monitor(core, &(struct qda_happening){ .what = "client-new",
+	if (qda_monitored(conn->front->core))
+		qda_monitor(conn->front->core, &(struct qda_happening){ .what = "client-new",
 							   .client = conn->client,
 							   .text = conn->client->name });
 	reply.hello.version = QDA_PROTOCOL_VERSION;

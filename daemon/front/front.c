@@ -16,49 +16,16 @@
 
 #include "front/conn.h"
 #include "front/disposer.h"
+#include "front/principal.h"
 #include "util/stall.h"
 
 #define BACKLOG	     128
 #define ACCEPT_BATCH 16 /* connections a round, so that others get their turn */
 #define REST_MS	     100
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 /* Linux 6.5 */
-#endif
 
 static int open_reserve(void)
 {
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-/* Supplementary groups as they were at connect. */
-static int read_groups(int fd, struct qda_principal *who)
-{
-	socklen_t size = 0;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || errno != ERANGE)
-		return 0; /* none, or not known */
-	who->groups = malloc(size);
-	if (!who->groups)
-		return -ENOMEM;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, who->groups, &size) == 0)
-		who->n_groups = size / sizeof(*who->groups);
-	return 0;
-}
-
-int qda_peer_read(int fd, struct qda_principal *who, int *pidfd)
-{
-	struct ucred cred;
-	socklen_t size = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
-		return -errno;
-	*who = (struct qda_principal){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid };
-	if (read_groups(fd, who) < 0)
-		return -ENOMEM;
-	size = sizeof(*pidfd);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &size) < 0)
-		*pidfd = -1;
-	return 0;
 }
 
 static void on_rested(uv_timer_t *timer);
@@ -110,7 +77,7 @@ static bool accept_one(struct qda_front *front)
 			turn_away(front);
 		return false;
 	}
-	if (qda_peer_read(fd, &who, &pidfd) < 0) {
+	if (qda_principal_read(fd, &who, &pidfd) < 0) {
 		close(fd);
 		return true;
 	}

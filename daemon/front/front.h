@@ -53,9 +53,6 @@ int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front
 		  struct qda_front **out);
 /* For connections from now on. */
 void qda_front_set_hello_ms(struct qda_front *front, uint32_t hello_ms);
-/* Who is at the other end of a connected socket, from the kernel. who->groups and *pidfd (-1: the
- * kernel has none to give) are the caller's. */
-int qda_peer_read(int fd, struct qda_principal *who, int *pidfd);
 /* Take no more connections; the socket file goes. */
 void qda_front_stop(struct qda_front *front);
 /* End all connections. Memory goes when the loop has run the close callbacks: call qda_front_free()

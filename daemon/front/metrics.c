@@ -17,6 +17,7 @@
 
 #include "core/client.h"
 #include "front/front.h"
+#include "front/principal.h"
 #include "util/stall.h"
 
 #define READERS_MAX 8u	    /* more wait in the kernel's queue */
@@ -127,7 +128,7 @@ static bool may_read(struct reader *r)
 	uv_os_fd_t fd;
 	int pidfd;
 
-	if (uv_fileno((uv_handle_t *)&r->pipe, &fd) < 0 || qda_peer_read(fd, &who, &pidfd) < 0)
+	if (uv_fileno((uv_handle_t *)&r->pipe, &fd) < 0 || qda_principal_read(fd, &who, &pidfd) < 0)
 		return false;
 	if (pidfd >= 0)
 		close(pidfd);

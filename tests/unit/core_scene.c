@@ -235,7 +235,8 @@ uint64_t ask_open(struct guest *g)
 {
 	struct qda_reply_to to = guest_to(g);
 
-	return asked(g, qda_session_open(g->client, "", NULL, 0, &to, &g->scene->fail));
+	return asked(g, qda_session_open(g->client, &(struct qda_session_request){ .domain = "" }, &to,
+					 &g->scene->fail));
 }
 
 uint64_t ask_close(struct guest *g, uint64_t session)

@@ -137,17 +137,20 @@ static void draining_refuses_new_sessions(void **state)
 	assert_int_not_equal(ask_close(&g, session), 0);
 }
 
-static void directories_are_for_user_mode_only(void **state)
+static void directories_are_for_whom_policy_and_device_let_bring_them(void **state)
 {
 	struct qda_reply_to to = guest_to(&g);
 	int fds[] = { 3, 4 };
+	const struct qda_session_request request = {
+		.domain = "cdsp", .dir_fds = fds, .n_dirs = 2,
+	};
 
-	assert_int_equal(qda_session_open(g.client, "cdsp", fds, 2, &to, &s.fail), -EPERM);
-	s.core->config.user_mode = true;
-	assert_int_equal(qda_session_open(g.client, "cdsp", fds, 2, &to, &s.fail), 0);
+	assert_int_equal(qda_session_open(g.client, &request, &to, &s.fail), -EACCES);
+	s.core->rules->policy->dirs = true;
+	assert_int_equal(qda_session_open(g.client, &request, &to, &s.fail), 0);
 	assert_int_equal(fake_find(s.fake, FAKE_OPEN)->session->n_dirs, 2);
 	s.domain->info.client_dirs = false;
-	assert_int_equal(qda_session_open(g.client, "cdsp", fds, 2, &to, &s.fail), -EPERM);
+	assert_int_equal(qda_session_open(g.client, &request, &to, &s.fail), -EOPNOTSUPP);
 }
 
 static void handle_closes_once(void **state)
@@ -502,7 +505,7 @@ int main(void)
 		TEST(every_bank_taken_names_their_number),
 		TEST(quota_refuses_each_thing_a_session_costs),
 		TEST(draining_refuses_new_sessions),
-		TEST(directories_are_for_user_mode_only),
+		TEST(directories_are_for_whom_policy_and_device_let_bring_them),
 		TEST(handle_closes_once),
 		TEST(foreign_and_made_up_handles_name_no_session),
 		TEST(close_answers_what_waits_then_itself),
