@@ -115,6 +115,9 @@ struct qda_client {
 	char lost_text[256];
 	qda_log_fn log;
 	void *log_data;
+	/* For qdactl: what happens at the broker, under `lock`. */
+	void (*monitor)(void *data, const struct qda_msg_event *event);
+	void *monitor_data;
 	LIST_HEAD(, qda_session) sessions;
 	LIST_HEAD(, qda_buffer) buffers;
 	struct qda_msg_limits limits; /* constant after Hello */

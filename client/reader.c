@@ -167,6 +167,10 @@ static void take_event(struct qda_client *c, const struct qda_msg_event *e, stru
 			snprintf(line->text, sizeof(line->text), "%s", e->log.text);
 		}
 		break;
+	case QDA_TYPE_MONITOR:
+		if (c->monitor)
+			c->monitor(c->monitor_data, e);
+		break;
 	}
 }
 

@@ -29,15 +29,6 @@ struct invoke {
 	uint64_t took_ns;
 };
 
-static bool parse_number(const char *s, uint64_t max, uint64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoull(s, &end, 0);
-	return !errno && end != s && !*end && *s != '-' && *out <= max;
-}
-
 /* "250ms", "2s", "500us"; a bare number is milliseconds. */
 static bool parse_timeout(const char *s, uint64_t *us)
 {
@@ -103,7 +94,7 @@ static int parse_command(struct invoke *in, int argc, char **argv)
 	if (argc - optind < 2)
 		return usage_error(in->verb, "a module's URI and a method are needed");
 	in->uri = argv[optind];
-	if (!parse_number(argv[optind + 1], UINT32_MAX, &method))
+	if (!parse_uint(argv[optind + 1], UINT32_MAX, &method))
 		return usage_error(in->verb, "no method number: \"%s\"", argv[optind + 1]);
 	in->method = (uint32_t)method;
 	in->specs = argv + optind + 2;

@@ -8,11 +8,14 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-	&verb_list, &verb_status, &verb_health, &verb_invoke, &verb_run, &verb_explain,
+	&verb_list,   &verb_status, &verb_health,  &verb_invoke, &verb_run,    &verb_explain,
+	&verb_quota,  &verb_kill,   &verb_monitor, &verb_policy, &verb_reload,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -159,6 +162,43 @@ const char *format_time(uint64_t ns, char out[SHORT_TEXT])
 	else
 		snprintf(out, SHORT_TEXT, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
 	return out;
+}
+
+const char *user_name(uint64_t uid, char out[SHORT_TEXT])
+{
+	const struct passwd *p = uid == UINT32_MAX ? NULL : getpwuid((uid_t)uid);
+
+	if (p)
+		snprintf(out, SHORT_TEXT, "%s", p->pw_name);
+	else if (uid == UINT32_MAX)
+		snprintf(out, SHORT_TEXT, "unmapped");
+	else
+		snprintf(out, SHORT_TEXT, "%" PRIu64, uid);
+	return out;
+}
+
+bool parse_uint(const char *s, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(s, &end, 0);
+	return !errno && end != s && !*end && *s != '-' && *out <= max;
+}
+
+bool parse_user(const char *s, uint32_t *uid)
+{
+	const struct passwd *p = getpwnam(s);
+	uint64_t n;
+
+	if (p) {
+		*uid = p->pw_uid;
+		return true;
+	}
+	if (!parse_uint(s, UINT32_MAX - 1, &n))
+		return false;
+	*uid = (uint32_t)n;
+	return true;
 }
 
 static void print_help(void)

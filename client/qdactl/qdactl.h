@@ -21,7 +21,8 @@ struct verb {
 	int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_run, verb_explain;
+extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_run, verb_explain,
+	verb_quota, verb_kill, verb_reload, verb_policy, verb_monitor;
 
 /* Options that every verb has, for its getopt_long table and its switch. */
 /* clang-format off */
@@ -62,10 +63,18 @@ void print_json(struct json_object *object);
 uint64_t number(struct json_object *object, const char *key);
 const char *text(struct json_object *object, const char *key);
 
+/* The number of a user, by name or number. False: there is none. */
+bool parse_user(const char *s, uint32_t *uid);
+/* A whole number, decimal or 0x. */
+bool parse_uint(const char *s, uint64_t max, uint64_t *out);
+
 /* Into `out`, short for people: "1.5 MiB", "3.2 ms", "2 h 5 min". */
 #define SHORT_TEXT 32
 const char *format_bytes(uint64_t bytes, char out[SHORT_TEXT]);
 const char *format_time(uint64_t ns, char out[SHORT_TEXT]);
+
+/* The name of a user, or its number; of a uid that is none on this machine: "unmapped". */
+const char *user_name(uint64_t uid, char out[SHORT_TEXT]);
 
 /* Rows of GetStatus as a JSON array, all pages. Kinds as in the protocol. */
 enum status_kind { STATUS_DAEMON, STATUS_DOMAINS, STATUS_CLIENTS, STATUS_SESSIONS };

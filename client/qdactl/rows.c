@@ -66,6 +66,10 @@ static struct json_object *domain_row(const struct qda_msg_domain *row)
 	add_number(o, "queued", row->queued);
 	add_number(o, "calls", row->calls);
 	add_number(o, "busy_ns", row->busy_ns);
+	add_number(o, "in_flight_max", row->in_flight_max);
+	add_number(o, "parked", row->parked);
+	add_number(o, "quarantined", row->quarantined);
+	add_number(o, "waiting", row->waiting);
 	return o;
 }
 
@@ -86,6 +90,11 @@ static struct json_object *client_row(const struct qda_msg_client_row *row)
 	add_number(o, "refused", row->refused);
 	add_number(o, "busy_ns", row->busy_ns);
 	add_number(o, "age_ns", row->age_ns);
+	add_text(o, "unit", row->unit);
+	add_text(o, "program", row->program);
+	add_text(o, "label", row->label);
+	add_text(o, "rule", row->rule);
+	add_number(o, "in_flight", row->in_flight);
 	return o;
 }
 
@@ -102,6 +111,9 @@ static struct json_object *session_row(const struct qda_msg_session_row *row)
 	add_number(o, "calls", row->calls);
 	add_number(o, "busy_ns", row->busy_ns);
 	add_number(o, "age_ns", row->age_ns);
+	add_text(o, "kind", row->kind ? "privileged" : "unsigned");
+	add_number(o, "queued", row->queued);
+	add_number(o, "parked", row->parked);
 	return o;
 }
 

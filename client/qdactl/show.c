@@ -6,20 +6,8 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *user_name(uint64_t uid, char out[SHORT_TEXT])
-{
-	const struct passwd *p = getpwuid((uid_t)uid);
-
-	if (p)
-		snprintf(out, SHORT_TEXT, "%s", p->pw_name);
-	else
-		snprintf(out, SHORT_TEXT, "%" PRIu64, uid);
-	return out;
-}
 
 static const char *arch_name(uint64_t arch, char out[SHORT_TEXT])
 {

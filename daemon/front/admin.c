@@ -3,6 +3,8 @@
  * Requests of administrators: translated to core's words, and its answers back.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "core/admin.h"
 #include "core/limits.h"
@@ -154,6 +156,20 @@ static int set_quota(struct qda_core *core, const struct qda_msg_request *msg,
 	return qda_fail(fail, EINVAL, "there is no such kind of quota");
 }
 
+static void tell_quota(const struct qda_request *r)
+{
+	const struct qda_msg_request *msg = r->msg;
+	char whose[32] = "all together", text[128];
+
+	if (msg->quota_set.scope == QDA_QUOTA_UID)
+		snprintf(whose, sizeof(whose), "uid %" PRIu32, msg->quota_set.uid);
+	else if (msg->quota_set.scope == QDA_QUOTA_CONNECTION)
+		snprintf(whose, sizeof(whose), "client %" PRIu64, msg->quota_set.client);
+	snprintf(text, sizeof(text), "%s: %s=%" PRIu64, whose, msg->quota_set.resource,
+		 msg->quota_set.limit);
+	tell(r, "quota-set", text);
+}
+
 int qda_handle_quota_set(const struct qda_request *r, struct qda_fail *fail)
 {
 	int e = qda_client_check_admin(r->conn->client, QDA_ADMIN_QUOTA, fail);
@@ -161,7 +177,7 @@ int qda_handle_quota_set(const struct qda_request *r, struct qda_fail *fail)
 	if (e == 0)
 		e = set_quota(r->conn->front->core, r->msg, fail);
 	if (e == 0)
-		tell(r, "quota-set", r->msg->quota_set.resource);
+		tell_quota(r);
 	return qda_request_answer_done(r, e);
 }
 
@@ -175,8 +191,8 @@ int qda_handle_kill(const struct qda_request *r, struct qda_fail *fail)
 	int e;
 
 	if (r->msg->kill.kind == QDA_KILL_CLIENT && id == by->id)
-		return qda_fail(fail, EINVAL, "client %llu is this connection: just close it",
-				(unsigned long long)id);
+		return qda_fail(fail, EINVAL, "client %" PRIu64 " is this connection: just close it",
+				id);
 	e = r->msg->kill.kind == QDA_KILL_CLIENT ? qda_admin_kill_client(by, id, fail)
 						 : qda_admin_kill_session(by, id, fail);
 	return qda_request_answer_done(r, e);

@@ -34,6 +34,7 @@ void qda_rows_domains(struct qda_core *core, struct qda_rows *rows, uint32_t *n)
 			.calls = domain->calls,
 			.busy_ns = domain->busy_ns,
 			.unsigned_pd = domain->info.unsigned_pd,
+			.in_flight_max = domain->in_flight_max,
 		};
 	}
 }
@@ -58,6 +59,16 @@ static void fill_daemon(const struct qda_conn *conn, struct qda_msg_daemon_row *
 	};
 }
 
+static uint32_t in_flight(const struct qda_client *client)
+{
+	const struct qda_session *session;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH (session, &client->sessions, link)
+		n += session->in_flight;
+	return n;
+}
+
 static void fill_client(const struct qda_client *client, struct qda_msg_client_row *row)
 {
 	*row = (struct qda_msg_client_row){
@@ -74,6 +85,11 @@ static void fill_client(const struct qda_client *client, struct qda_msg_client_r
 		.refused = client->n_refused,
 		.busy_ns = client->busy_ns,
 		.age_ns = qda_core_now(client->core) - client->since_ns,
+		.unit = client->principal.unit,
+		.program = client->principal.program,
+		.label = client->principal.label,
+		.rule = client->user->rule,
+		.in_flight = in_flight(client),
 	};
 }
 
@@ -107,6 +123,7 @@ static void fill_session(const struct qda_session *session, struct qda_msg_sessi
 		.calls = session->n_calls,
 		.busy_ns = session->busy_ns,
 		.age_ns = qda_core_now(session->client->core) - session->since_ns,
+		.kind = session->kind,
 	};
 }
 
