@@ -45,6 +45,14 @@ void look_again(uint64_t since_ms, const char *what, const char *file, int line)
 	poll(NULL, 0, 1);
 }
 
+unsigned slowness(void)
+{
+	const char *text = getenv("QDAD_TEST_SLOWNESS");
+	int n = text ? atoi(text) : 1;
+
+	return n > 1 ? (unsigned)n : 1;
+}
+
 void fill_pattern(void *to, size_t n, uint32_t seed)
 {
 	uint8_t *bytes = to;
@@ -56,12 +64,41 @@ void fill_pattern(void *to, size_t n, uint32_t seed)
 	}
 }
 
-/* --- start --- */
+/* --- the device --- */
 
-bool broker_has_own_dsp(void)
+static bool on_accel(void)
 {
-	return !getenv("QDAD_TEST_ACCEL");
+	return getenv("QDAD_TEST_ACCEL");
 }
+
+/* Why the accel device has it not; NULL: it has. The soft device has everything. */
+static const char *const accel_lacks[] = {
+	[DEVICE_OWN_DSP] = "a DSP behind the driver is not the broker's: it is there already",
+	[DEVICE_LAST_WORDS] = "the driver tells that a PD has ended, not what it died of",
+	[DEVICE_LOG_LINES] = "the driver carries no log lines: those of skels are on the DSP's stderr",
+	[DEVICE_CLIENT_DIRS] = "a DSP behind the driver cannot be lent directories",
+	[DEVICE_READS_ONLY] = "the driver's buffers are no memfds, which alone can be lent for reading",
+};
+
+bool device_has(enum device_trait trait)
+{
+	return !on_accel() || !accel_lacks[trait];
+}
+
+void device_need(enum device_trait trait)
+{
+	if (device_has(trait))
+		return;
+	print_message("# %s\n", accel_lacks[trait]);
+	skip();
+}
+
+const char *device_kind(void)
+{
+	return on_accel() ? "accel" : "soft";
+}
+
+/* --- start --- */
 
 static void write_config(const struct broker *b, const char *text)
 {
@@ -72,7 +109,7 @@ static void write_config(const struct broker *b, const char *text)
 	/* Tests ask faster than programs do. */
 	if (!strstr(text, "requests="))
 		assert_true(fputs("\n[quota default]\nrequests=10M\nburst=10M\n", file) >= 0);
-	if (!broker_has_own_dsp())
+	if (on_accel())
 		assert_true(fputs("\n[domain cdsp]\ndevice=accel\n", file) >= 0);
 	assert_int_equal(fclose(file), 0);
 }
@@ -109,7 +146,7 @@ static void exec_broker(const struct broker *b, const struct broker_options *o, 
 
 	if (!o->system)
 		argv[n++] = "--user";
-	if (!o->system && broker_has_own_dsp()) {
+	if (!o->system && device_has(DEVICE_OWN_DSP)) {
 		argv[n++] = "--modules";
 		argv[n++] = o->modules ? o->modules : SKELS;
 	}
@@ -220,6 +257,13 @@ static bool no_child_left(void)
 	return pid < 0 && errno == ECHILD;
 }
 
+/* A DSP that stays must be there, without any PD. */
+static void await_quiet_dsp(const struct broker *b)
+{
+	UNTIL (device_has(DEVICE_OWN_DSP) || broker_processes(b, "qda-softdsp") == 1)
+		;
+}
+
 static void check_directory(const struct broker *b)
 {
 	DIR *dir = opendir(b->dir);
@@ -256,6 +300,7 @@ void broker_wait_end(struct broker *b)
 			 broker_log(b));
 	UNTIL (no_child_left())
 		;
+	await_quiet_dsp(b);
 	check_directory(b);
 	release(b);
 }
@@ -266,6 +311,7 @@ void broker_forget(struct broker *b)
 		;
 	UNTIL (no_child_left()) /* the DSP sees that its host is gone */
 		;
+	await_quiet_dsp(b);
 	assert_int_equal(unlink(b->socket), 0);
 	check_directory(b);
 	release(b);
@@ -358,12 +404,15 @@ uint64_t broker_cpu_ms(const struct broker *b)
 	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+/* Of a DSP that is not the broker's own there is only one in the machine. */
 static bool is_below(const struct broker *b, pid_t pid)
 {
 	uint64_t ticks;
 	char name[32];
 	pid_t parent = 0;
 
+	if (!device_has(DEVICE_OWN_DSP))
+		return true;
 	for (; pid > 1; pid = parent) {
 		if (pid == b->pid)
 			return true;

@@ -21,6 +21,11 @@
  * machine that is busy with other things. */
 #define PATIENCE_MS 20000
 
+/* How many times slower than others this machine is, as whoever runs the tests says by
+ * QDAD_TEST_SLOWNESS; else 1. What is done very often is done that much less often. An emulated
+ * machine would need an hour for it. */
+unsigned slowness(void);
+
 struct heap;
 
 struct broker {
@@ -58,12 +63,24 @@ int broker_setup(void **state);
 int broker_setup_with(void **state, const struct broker_options *options);
 int broker_teardown(void **state);
 
-/* False when whoever runs the tests has set QDAD_TEST_ACCEL: the domain is then a DSP behind the
- * driver, which is there already, with the skels of the tests; its processes are none of the
- * broker's. */
-bool broker_has_own_dsp(void);
+/* What not every device has. By default the tests run on the soft device. When whoever runs them has
+ * set QDAD_TEST_ACCEL, the domain is a DSP behind the driver: there already, the only one of the
+ * machine, started again by somebody when it is killed, and with the skels of the tests. */
+enum device_trait {
+	DEVICE_OWN_DSP,		/* the broker starts its DSP, in a place and with modules it is told */
+	DEVICE_LAST_WORDS,	/* a PD's end is told with its signal and method */
+	DEVICE_LOG_LINES,	/* what skels log reaches their clients */
+	DEVICE_CLIENT_DIRS,	/* sessions may bring module directories */
+	DEVICE_READS_ONLY,	/* memory that is only for reading can be shown to it */
+};
 
-/* Its open descriptors, CPU time used, and processes below it whose name begins so. */
+bool device_has(enum device_trait trait);
+/* Skip the test, with the reason, where the device has it not. */
+void device_need(enum device_trait trait);
+/* As status calls it. */
+const char *device_kind(void);
+
+/* Its open descriptors, CPU time used, and processes of its DSP whose name begins so. */
 unsigned broker_fds(const struct broker *b);
 uint64_t broker_cpu_ms(const struct broker *b);
 unsigned broker_processes(const struct broker *b, const char *name);

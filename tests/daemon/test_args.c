@@ -368,8 +368,7 @@ static void an_output_into_a_read_only_buffer_is_refused(void **state)
 	struct user u;
 	int fd;
 
-	if (!broker_has_own_dsp())
-		SKIP("the driver's buffers are no memfds, which alone can be lent for reading");
+	device_need(DEVICE_READS_ONLY);
 	u = user_new(*state, QDA_ARGS_URI);
 	fd = qda_buffer_fd(library_buffer(u.client, 4096));
 	must(qda_buffer_import(u.client, NULL, fd, 0, QDA_BUFFER_READ_ONLY, &buffer,

@@ -129,8 +129,7 @@ static void many_sessions_of_one_client_each_have_their_own(void **state)
 		modules[i] = library_module(library_session(c), QDA_ARGS_URI);
 		workers[i] = (struct worker){ .module = modules[i], .seed = i, .rounds = 50 };
 	}
-	if (broker_has_own_dsp())
-		assert_int_equal(broker_processes(*state, "qda-softdsp-pd"), 12);
+	assert_int_equal(broker_processes(*state, "qda-softdsp-pd"), 12);
 	run_workers(workers, 12);
 	for (unsigned i = 0; i < 12; i++) {
 		struct qda_module *counter = NULL;
@@ -500,7 +499,8 @@ static void closing_a_session_ends_its_calls(void **state)
 	assert_int_equal(p->reply.status.code, 0);
 	assert_int_equal(cancelled, 40);
 	assert_int_equal(peer_domain_row(p).in_flight, 0);
-	assert_int_equal(broker_processes(*state, "qda-softdsp-pd"), 0);
+	UNTIL (broker_processes(*state, "qda-softdsp-pd") == 0) /* a driver does not wait for it */
+		;
 	invocation_run(p, invocation_new(peer_open(p, QDA_NULL_URI), QDA_NULL_NOTHING));
 	peer_free(p);
 }

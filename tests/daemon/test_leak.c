@@ -16,7 +16,7 @@
 #include "qda_null.h"
 
 #define CONNECTIONS 100u
-#define ROUNDS	    (SANITIZED ? 50u : 1000u) /* of connections; of sessions twice as many */
+#define ROUNDS	    ((SANITIZED ? 50u : 1000u) / slowness()) /* of connections; of sessions twice as many */
 
 /* Everything that can be counted from outside. */
 struct measure {
@@ -221,7 +221,7 @@ static void assert_refusals_cost_nothing(const struct broker *b, struct peer *p,
 	unsigned done = 0;
 	int64_t before = 0;
 
-	while (done < REFUSALS + BATCH) {
+	while (done < REFUSALS / slowness() + BATCH) {
 		uint64_t first = p->serial + 1;
 
 		for (unsigned i = 0; i < BATCH; i++)
@@ -366,7 +366,7 @@ static void refused_connections_cost_nothing(void **state)
 	struct peer *p = heap_peer(*state);
 	int64_t before = 0;
 
-	for (unsigned i = 0; i < REFUSALS; i++) {
+	for (unsigned i = 0; i < REFUSALS / slowness(); i++) {
 		struct peer *more = peer_connect(*state);
 
 		peer_await(more, 0);
@@ -430,7 +430,7 @@ static void kill_victims(const struct broker *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		pid_t pid = victim_new(b);
-		struct timespec delay = { 0, (long)(i * 37 % 211) * 100000 };
+		struct timespec delay = { 0, (long)(i * 37 % 211) * 100000 * slowness() };
 
 		ppoll(NULL, 0, &delay, NULL);
 		assert_int_equal(kill(pid, SIGKILL), 0);
@@ -454,7 +454,7 @@ static void clients_killed_at_any_point_leave_nothing(void **state)
 	kill_victims(*state, 12);
 	await_alone(p);
 	before = measure(*state, p);
-	kill_victims(*state, 250);
+	kill_victims(*state, 250 / slowness());
 	await_alone(p);
 	assert_back_at(*state, p, &before);
 	invocation_run(p, invocation_new(peer_open(p, QDA_NULL_URI), QDA_NULL_NOTHING));

@@ -112,7 +112,7 @@ static void list_tells_the_domains(void **state)
 	struct json_object *list = qdactl_json(*state, "list"), *row = first(list, "domains");
 
 	assert_string_equal(text(row, "name"), "cdsp");
-	assert_string_equal(text(row, "device"), "soft");
+	assert_string_equal(text(row, "device"), device_kind());
 	json_object_put(list);
 }
 

@@ -17,7 +17,7 @@
 #include "qda_null.h"
 
 #define STORM_PEERS 6u
-#define STORM_STEPS (SANITIZED ? 6000u : 20000u)
+#define STORM_STEPS ((SANITIZED ? 6000u : 20000u) / slowness())
 #define KNOWN	    8u	 /* numbers of each kind that a client remembers */
 #define AHEAD	    30u	 /* requests on their way */
 
