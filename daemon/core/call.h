@@ -93,6 +93,7 @@ enum qda_call_was { QDA_CALL_WAS_GONE, QDA_CALL_WAS_QUEUED, QDA_CALL_WAS_RUNNING
 
 int qda_call_invoke(struct qda_client *client, const struct qda_call_request *request,
 		    const struct qda_reply_to *to, struct qda_fail *fail);
+/* Also a request for a session that waits for a context bank. */
 enum qda_call_was qda_call_cancel(struct qda_client *client, uint64_t serial);
 
 /* Bytes of the inline out arguments, one after the other. They fit: the sum was checked at

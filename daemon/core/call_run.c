@@ -359,7 +359,7 @@ enum qda_call_was qda_call_cancel(struct qda_client *client, uint64_t serial)
 		if (call->to.serial == serial && call->purpose == QDA_CALL_INVOKE)
 			break;
 	if (!call)
-		return QDA_CALL_WAS_GONE;
+		return qda_waiting_cancel(client, serial) ? QDA_CALL_WAS_QUEUED : QDA_CALL_WAS_GONE;
 	call->session->domain->stats.cancelled++;
 	client->user->stats.cancelled++;
 	was = call->state == QDA_CALL_QUEUED ? QDA_CALL_WAS_QUEUED : QDA_CALL_WAS_RUNNING;

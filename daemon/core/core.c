@@ -199,7 +199,13 @@ struct qda_core *qda_core_free(struct qda_core *core)
 
 void qda_core_drain(struct qda_core *core)
 {
+	struct qda_domain *domain;
+	struct qda_fail fail;
+
 	core->draining = true;
+	qda_fail(&fail, ESHUTDOWN, "the daemon is stopping: try again after its restart");
+	TAILQ_FOREACH (domain, &core->domains, link)
+		qda_waiting_end(domain, &fail);
 }
 
 bool qda_core_idle(const struct qda_core *core)

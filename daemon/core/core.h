@@ -61,6 +61,7 @@ struct qda_user {
 	unsigned refs;
 	bool kept;		/* limits were changed while running: a ref, until the next reload */
 	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
+	uint32_t n_sessions;	/* on DSPs: context banks that it holds */
 	uint32_t weight;	/* of its DSP time against that of others */
 	uint64_t limits[QDA_RES_N];
 	struct qda_account account;
@@ -135,7 +136,8 @@ struct qda_user *qda_user_next(struct qda_user *user);
 /* Until the next reload, also without clients. */
 void qda_user_keep(struct qda_user *user);
 
-/* From now on sessions and calls are refused with ESHUTDOWN; what runs goes on. */
+/* From now on sessions and calls are refused with ESHUTDOWN, also sessions that are waited for; what
+ * runs goes on. */
 void qda_core_drain(struct qda_core *core);
 /* 1 when no call is queued or running (abandoned ones do not count). */
 bool qda_core_idle(const struct qda_core *core);

@@ -35,6 +35,7 @@ int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_m
 	domain->in_flight_wanted = in_flight_max;
 	domain->state = QDA_DEVICE_STARTING;
 	TAILQ_INIT(&domain->ready);
+	TAILQ_INIT(&domain->waiting);
 	snprintf(domain->name, sizeof(domain->name), "%s", name);
 	TAILQ_INSERT_TAIL(&core->domains, domain, link);
 	*out = domain;
@@ -50,12 +51,19 @@ struct qda_domain *qda_domain_free(struct qda_domain *domain)
 {
 	if (!domain)
 		return NULL;
-	assert(TAILQ_EMPTY(&domain->ready) && !domain->sessions);
+	assert(TAILQ_EMPTY(&domain->ready) && TAILQ_EMPTY(&domain->waiting) && !domain->sessions);
 	TAILQ_REMOVE(&domain->core->domains, domain, link);
 	if (domain->device)
 		domain->device->ops->free(domain->device);
 	free(domain);
 	return NULL;
+}
+
+static void explain_down(const struct qda_domain *domain, struct qda_fail *fail)
+{
+	qda_fail(fail, ENOTCONN, "domain %s is %s: %s", domain->name, state_names[domain->state],
+		 domain->why);
+	fail->retry_ms = 1000;
 }
 
 struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, struct qda_fail *fail)
@@ -70,9 +78,7 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, st
 		return NULL;
 	}
 	if (domain->state != QDA_DEVICE_UP) {
-		qda_fail(fail, ENOTCONN, "domain %s is %s: %s", domain->name,
-			 qda_domain_state_name(domain->state), domain->why);
-		fail->retry_ms = 1000;
+		explain_down(domain, fail);
 		return NULL;
 	}
 	return domain;
@@ -206,6 +212,19 @@ static void tell_state(struct qda_domain *domain)
 								   .text = domain->why });
 }
 
+/* Who waits for a context bank will get none, or may get one. */
+static void settle_waiting(struct qda_domain *domain)
+{
+	struct qda_fail fail;
+
+	if (domain->state == QDA_DEVICE_UP) {
+		qda_waiting_serve(domain);
+		return;
+	}
+	explain_down(domain, &fail);
+	qda_waiting_end(domain, &fail);
+}
+
 static void on_state(void *owner, enum qda_device_state state, const char *why)
 {
 	struct qda_domain *domain = owner;
@@ -220,6 +239,7 @@ static void on_state(void *owner, enum qda_device_state state, const char *why)
 	tell_state(domain);
 	TAILQ_FOREACH (client, &domain->core->clients, link)
 		client->ops->domain_changed(client->front, domain->name, state_names[state]);
+	settle_waiting(domain);
 	qda_domain_pump(domain);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/client.h"
+#include "core/waiting.h"
 #include "device/device.h"
 
 struct qda_domain {
@@ -15,6 +16,7 @@ struct qda_domain {
 	struct qda_device *device;
 	struct qda_device_info info;
 	enum qda_device_state state;
+	struct qda_waiting_list waiting; /* sessions that wait for a context bank */
 	struct qda_session_list ready;	/* sessions with queued calls that may go */
 	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
 	uint32_t hang_ms;		/* configured; how long a call may hold its slot; 0: ever */

@@ -14,8 +14,10 @@
 #include "core/call_internal.h"
 #include "core/module.h"
 #include "core/monitor.h"
+#include "core/waiting.h"
 
 static const char *const state_names[] = {
+	[QDA_SESSION_WAITING] = "waiting",
 	[QDA_SESSION_OPENING] = "opening",
 	[QDA_SESSION_OPEN] = "open",
 	[QDA_SESSION_CLOSING] = "closing",
@@ -139,33 +141,78 @@ static int add_cookies(struct qda_session *session)
 	return r;
 }
 
-static int start_open(struct qda_session *session, const int *dir_fds, unsigned n_dirs,
-		      struct qda_fail *fail)
+static int short_of_memory(int err, struct qda_fail *fail)
 {
-	struct qda_domain *domain = session->domain;
-	struct qda_device_open open = { .dir_fds = dir_fds, .n_dirs = n_dirs };
-	char name[32];
-	int r = make_staging(session);
+	return qda_fail(fail, -err, "the daemon is short of memory for a session: %s",
+			qda_strerror(err));
+}
 
+static int open_device(struct qda_session *session, const int *dir_fds, unsigned n_dirs)
+{
+	struct qda_device *device = session->domain->device;
+	struct qda_device_open open = {
+		.session_cookie = session->cookie,
+		.dir_fds = dir_fds,
+		.n_dirs = n_dirs,
+		.privileged = session->kind == QDA_SESSION_PRIVILEGED,
+	};
+	char name[32];
+
+	snprintf(name, sizeof(name), "qda-%" PRIu64, session->number);
+	open.name = name;
+	return device->ops->session_open(device, &open, session->open_cookie, &session->device);
+}
+
+static int try_start(struct qda_session *session, const int *dir_fds, unsigned n_dirs,
+		     struct qda_fail *fail)
+{
+	const struct qda_domain *domain = session->domain;
+	int r;
+
+	if (domain->sessions >= domain->info.sessions_max)
+		return qda_waiting_explain(session, fail);
+	r = make_staging(session);
 	if (r == 0)
 		r = add_cookies(session);
 	if (r < 0)
-		return qda_fail(fail, -r, "the daemon is short of memory for a session: %s",
-				qda_strerror(r));
-	snprintf(name, sizeof(name), "qda-%" PRIu64, session->number);
-	open.session_cookie = session->cookie;
-	open.name = name;
-	r = domain->device->ops->session_open(domain->device, &open, session->open_cookie,
-					      &session->device);
+		return short_of_memory(r, fail);
+	r = open_device(session, dir_fds, n_dirs);
 	if (r == -EUSERS)
-		return qda_fail(fail, EUSERS,
-				"domain %s has no free context bank: all %u are in use; "
-				"try again when somebody closes a session",
-				domain->name, domain->info.sessions_max);
+		return qda_waiting_explain(session, fail);
 	if (r < 0)
 		return qda_fail(fail, -r, "domain %s could not open a session: %s", domain->name,
 				qda_strerror(r));
 	return 0;
+}
+
+int qda_session_start(struct qda_session *session, const int *dir_fds, unsigned n_dirs,
+		      struct qda_fail *fail)
+{
+	int r = try_start(session, dir_fds, n_dirs, fail);
+
+	if (r < 0) {
+		remove_cookies(session);
+		drop_staging(session);
+		return r;
+	}
+	session->state = QDA_SESSION_OPENING;
+	session->client->core->n_sessions++;
+	session->client->user->n_sessions++;
+	session->domain->sessions++;
+	return 0;
+}
+
+/* Who is here already and waits goes before. */
+static int start_or_wait(struct qda_session *session, const struct qda_session_request *request,
+			 struct qda_fail *fail)
+{
+	int r;
+
+	qda_waiting_serve(session->domain);
+	r = TAILQ_EMPTY(&session->domain->waiting)
+		    ? qda_session_start(session, request->dir_fds, request->n_dirs, fail)
+		    : qda_waiting_explain(session, fail);
+	return r == -EUSERS && request->wait_ms ? qda_waiting_add(session, request, fail) : r;
 }
 
 /* What the policy says, then what the domain can do. */
@@ -216,18 +263,15 @@ int qda_session_open(struct qda_client *client, const struct qda_session_request
 		return r;
 	session->kind = request->kind;
 	session->number = ++client->core->next_id;
-	r = start_open(session, request->dir_fds, request->n_dirs, fail);
+	session->hang_ms = request->hang_ms;
+	r = start_or_wait(session, request, fail);
 	if (r < 0) {
-		remove_cookies(session);
-		drop_staging(session);
 		qda_session_unref(session);
 		return r;
 	}
 	session->open_to = *to;
 	TAILQ_INSERT_TAIL(&client->sessions, session, link);
 	client->n_sessions++;
-	client->core->n_sessions++;
-	domain->sessions++;
 	return 0;
 }
 
@@ -251,7 +295,15 @@ static void device_gone(struct qda_session *session)
 	qda_charge_deinit(&session->bytes);
 	session->device = NULL;
 	session->client->core->n_sessions--;
+	session->client->user->n_sessions--;
 	session->domain->sessions--;
+}
+
+void qda_session_give_up(struct qda_session *session, const struct qda_fail *fail)
+{
+	unlink_session(session);
+	qda_reply_fail(session->client, &session->open_to, fail);
+	qda_session_unref(session);
 }
 
 static void drop_calls(struct qda_session *session, const struct qda_fail *fail)
@@ -305,6 +357,7 @@ static void report_open(struct qda_session *session, const struct qda_device_don
 void qda_session_opened(struct qda_session *session, const struct qda_device_done *done)
 {
 	struct qda_client *client = session->client;
+	struct qda_domain *domain = session->domain;
 	struct qda_fail fail;
 
 	qda_slots_remove(&client->core->pending, session->open_cookie);
@@ -315,6 +368,7 @@ void qda_session_opened(struct qda_session *session, const struct qda_device_don
 		if (session->state == QDA_SESSION_OPENING)
 			unlink_session(session);
 		qda_session_unref(session);
+		qda_waiting_serve(domain);
 		return;
 	}
 	if (session->state == QDA_SESSION_CLOSING) { /* the client went meanwhile */
@@ -338,6 +392,10 @@ static void release(struct qda_session *session)
 {
 	unlink_session(session);
 	switch (session->state) {
+	case QDA_SESSION_WAITING:
+		qda_waiting_remove(session);
+		qda_session_unref(session);
+		break;
 	case QDA_SESSION_OPENING:
 		session->state = QDA_SESSION_CLOSING; /* closed when it has opened */
 		break;
@@ -377,13 +435,16 @@ int qda_session_close(struct qda_client *client, uint64_t handle, const struct q
 
 void qda_session_closed(struct qda_session *session)
 {
+	struct qda_domain *domain = session->domain;
+
 	tell(session, "session-closed", NULL);
 	qda_session_drop_maps(session);
 	device_gone(session);
-	if (session->state == QDA_SESSION_LOST)
-		return; /* the client still names it */
-	qda_reply(session->client, &session->close_to, &(struct qda_outcome){ 0 });
-	qda_session_unref(session);
+	if (session->state != QDA_SESSION_LOST) { /* else the client still names it */
+		qda_reply(session->client, &session->close_to, &(struct qda_outcome){ 0 });
+		qda_session_unref(session);
+	}
+	qda_waiting_serve(domain);
 }
 
 void qda_session_lost(struct qda_session *session, const struct qda_device_lost *lost)

@@ -4,7 +4,8 @@
  * that inline arguments are packed into, the modules opened in it and the keys its buffers are
  * known under.
  *
- * Life: OPENING until the device answers, OPEN, then CLOSING (client closed it or went) or LOST
+ * Life: WAITING, when all context banks are in use and the client will wait for one (waiting.h),
+ * OPENING until the device answers, OPEN, then CLOSING (client closed it or went) or LOST
  * (the PD died). A lost session keeps its handle, so that calls on it learn why, until the client
  * closes it; its context bank is given back at once. The object goes when neither the client's
  * handle nor the device's session nor a running call refers to it.
@@ -19,12 +20,15 @@ struct qda_device_session;
 struct qda_device_buffer;
 struct qda_device_done;
 struct qda_device_lost;
+struct qda_waiting;
 
 #define QDA_STAGING_PAGES 64u
 #define QDA_SESSION_FDS 5u	/* descriptors a session costs: staging and what the device keeps */
+#define QDA_SESSION_DIRS 8u
 #define QDA_STAGING_BYTES (QDA_STAGING_PAGES * 4096u)
 
 enum qda_session_state {
+	QDA_SESSION_WAITING,
 	QDA_SESSION_OPENING,
 	QDA_SESSION_OPEN,
 	QDA_SESSION_CLOSING,
@@ -39,7 +43,8 @@ struct qda_session {
 	TAILQ_ENTRY(qda_session) ready_link;	/* domain->ready */
 	struct qda_client *client;		/* ref */
 	struct qda_domain *domain;
-	struct qda_device_session *device;	/* NULL once given back */
+	struct qda_device_session *device;	/* NULL while there is none, and once given back */
+	struct qda_waiting *waiting;		/* owned; WAITING */
 	struct qda_call_list queue;		/* waiting for the device */
 	struct qda_call_list doomed;		/* ended with the PD, to be told why it died */
 	struct qda_module_list modules;
@@ -51,6 +56,7 @@ struct qda_session {
 	struct qda_charge count, bytes, fd;
 	enum qda_session_state state;
 	enum qda_session_kind kind;
+	uint32_t hang_ms;			/* as the client asked; 0: the domain's */
 	uint64_t handle;			/* the client's; 0 when it has none (any more) */
 	uint64_t number;			/* for people */
 	uint64_t cookie, open_cookie, close_cookie;
@@ -76,12 +82,13 @@ struct qda_map {
 	enum { QDA_MAP_MAKING, QDA_MAP_MADE, QDA_MAP_UNMAKING } state;
 };
 
-/* What a session is to be. */
 struct qda_session_request {
-	const char *domain;		/* "": the first one */
+	const char *domain;		/* empty: the first one */
 	enum qda_session_kind kind;
-	const int *dir_fds;		/* module directories; stay the caller's */
+	const int *dir_fds;		/* module directories; they stay the caller's */
 	unsigned n_dirs;
+	uint32_t wait_ms;		/* for a context bank when all are in use; 0: not at all */
+	uint32_t hang_ms;		/* how long a call may hold its slot; 0: as the domain says */
 };
 
 /* The answer carries the session's handle. */
@@ -113,6 +120,13 @@ void qda_session_update_ready(struct qda_session *session);
 
 struct qda_session *qda_session_ref(struct qda_session *session);
 void qda_session_unref(struct qda_session *session);
+
+/* For waiting.c. Have the device open it: 0, -EUSERS when no context bank is free, or another
+ * failure with *fail; after one nothing of the device's is left. */
+int qda_session_start(struct qda_session *session, const int *dir_fds, unsigned n_dirs,
+		      struct qda_fail *fail);
+/* It waits no more and will not be opened: answer with *fail and forget it. */
+void qda_session_give_up(struct qda_session *session, const struct qda_fail *fail);
 
 /* Forget the key maps; the device has. */
 void qda_session_drop_maps(struct qda_session *session);

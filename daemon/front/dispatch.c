@@ -247,6 +247,8 @@ static int handle_session_open(const struct qda_request *r, struct qda_fail *fai
 		.kind = r->msg->session_open.kind,
 		.dir_fds = r->packet->fds,
 		.n_dirs = r->packet->n_fds,
+		.wait_ms = r->msg->session_open.wait_ms,
+		.hang_ms = r->msg->session_open.hang_ms,
 	};
 
 	return qda_session_open(r->conn->client, &request, &to, fail);

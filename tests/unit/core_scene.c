@@ -231,12 +231,16 @@ static uint64_t asked(struct guest *g, int r)
 	return 0;
 }
 
-uint64_t ask_open(struct guest *g)
+uint64_t ask_open_as(struct guest *g, const struct qda_session_request *request)
 {
 	struct qda_reply_to to = guest_to(g);
 
-	return asked(g, qda_session_open(g->client, &(struct qda_session_request){ .domain = "" }, &to,
-					 &g->scene->fail));
+	return asked(g, qda_session_open(g->client, request, &to, &g->scene->fail));
+}
+
+uint64_t ask_open(struct guest *g)
+{
+	return ask_open_as(g, &(struct qda_session_request){ .domain = "" });
 }
 
 uint64_t ask_close(struct guest *g, uint64_t session)

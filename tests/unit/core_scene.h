@@ -83,6 +83,7 @@ void assert_failure(const struct guest *g, uint64_t serial, int code);
 
 /* Start it; returns the serial, or 0 when it was refused at once (s->fail). */
 uint64_t ask_open(struct guest *g);
+uint64_t ask_open_as(struct guest *g, const struct qda_session_request *request);
 uint64_t ask_close(struct guest *g, uint64_t session);
 uint64_t ask_map(struct guest *g, uint64_t session, uint64_t buffer, uint32_t key);
 uint64_t ask_unmap(struct guest *g, uint64_t session, uint32_t key);

@@ -210,6 +210,7 @@ static int session_open(struct qda_device *dev, const struct qda_device_open *op
 	session->fake = fake;
 	session->cookie = open->session_cookie;
 	session->n_dirs = open->n_dirs;
+	session->privileged = open->privileged;
 	TAILQ_INIT(&session->keys);
 	snprintf(session->name, sizeof(session->name), "%s", open->name);
 	fake->n_sessions++;

@@ -53,7 +53,7 @@ struct qda_device_session {
 	uint64_t cookie;
 	char name[32];
 	unsigned n_dirs;
-	bool open, dead, closing;
+	bool open, dead, closing, privileged;
 };
 
 struct qda_device_buffer {

@@ -103,7 +103,7 @@ static void every_bank_taken_names_their_number(void **state)
 		open_session(&g);
 	assert_int_equal(ask_open(&g), 0);
 	assert_int_equal(s.fail.code, EUSERS);
-	assert_non_null(strstr(s.fail.text, "all 12 are in use"));
+	assert_non_null(strstr(s.fail.text, "12 of 12 are in use"));
 	assert_session_charged(&g, 12);
 }
 
