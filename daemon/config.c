@@ -22,18 +22,21 @@ static const uint64_t default_connection[QDA_RES_N] = {
 	[QDA_RES_CONNECTIONS] = 1,	  [QDA_RES_SESSIONS] = 8,	 [QDA_RES_BUFFERS] = 1024,
 	[QDA_RES_HANDLES] = 1024,	  [QDA_RES_MAPS] = 256,		 [QDA_RES_CALLS] = 256,
 	[QDA_RES_INLINE_BYTES] = 4 * MIB, [QDA_RES_OUT_BYTES] = 4 * MIB, [QDA_RES_FDS] = 1100,
+	[QDA_RES_PARKED] = 16,
 };
 
 static const uint64_t default_uid[QDA_RES_N] = {
 	[QDA_RES_CONNECTIONS] = 64,	  [QDA_RES_SESSIONS] = 8,	 [QDA_RES_BUFFERS] = 2048,
 	[QDA_RES_HANDLES] = 2048,	  [QDA_RES_MAPS] = 512,		 [QDA_RES_CALLS] = 512,
 	[QDA_RES_INLINE_BYTES] = 8 * MIB, [QDA_RES_OUT_BYTES] = 8 * MIB, [QDA_RES_FDS] = 2400,
+	[QDA_RES_PARKED] = 32,
 };
 
 static const uint64_t default_total[QDA_RES_N] = {
 	[QDA_RES_CONNECTIONS] = 1024,	   [QDA_RES_SESSIONS] = 256,	   [QDA_RES_BUFFERS] = 8192,
 	[QDA_RES_HANDLES] = 65536,	   [QDA_RES_MAPS] = 8192,	   [QDA_RES_CALLS] = 8192,
 	[QDA_RES_INLINE_BYTES] = 64 * MIB, [QDA_RES_OUT_BYTES] = 64 * MIB, [QDA_RES_FDS] = 12000,
+	[QDA_RES_PARKED] = 512,
 };
 
 int qda_config_init(struct qda_config *config, bool user_mode)
@@ -89,7 +92,10 @@ static bool take_daemon(const struct qda_place *at)
 		return qda_take_u32(at, 0, 3600000, &config->drain_ms);
 	if (!strcmp(at->key, "session_in_flight"))
 		return qda_take_u32(at, 1, 127, &config->rules->session_in_flight);
-	return qda_complain(at, "no such key in [daemon]: socket, hello_ms, drain_ms, session_in_flight");
+	if (!strcmp(at->key, "client_in_flight"))
+		return qda_take_u32(at, 1, 255, &config->rules->client_in_flight);
+	return qda_complain(at, "no such key in [daemon]: socket, hello_ms, drain_ms, "
+				"session_in_flight, client_in_flight");
 }
 
 static struct qda_domain_config *find_domain(struct qda_config *config, const char *name)

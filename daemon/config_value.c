@@ -98,7 +98,7 @@ bool qda_take_limit(const struct qda_place *at, uint64_t *limits)
 		if (!strcmp(at->key, qda_resource_name(i)))
 			return qda_take_amount(at, &limits[i]);
 	return qda_complain(at, "no such resource: connections, sessions, buffers, buffer_bytes, "
-				"handles, maps, calls, inline_bytes, out_bytes, fds");
+				"handles, maps, calls, parked, inline_bytes, out_bytes, fds");
 }
 
 /* The names there are, for a complaint. */

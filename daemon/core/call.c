@@ -16,6 +16,7 @@
 
 #define PAGE	   4096u
 #define REPLY_HEAD 1024u /* reserved for a reply beside its inline data */
+#define PARKED_MAX 16u	 /* parked calls of a session */
 #define KEEP_FEW   1024u /* unused calls that are kept: about 1 KiB each */
 #define KEEP_MANY  16u	 /* and 35 KiB each */
 
@@ -102,6 +103,7 @@ void qda_call_free(struct qda_call *call)
 	qda_charge_deinit(&call->held_charge);
 	qda_charge_deinit(&call->out_handles);
 	qda_charge_deinit(&call->out_bytes);
+	qda_charge_deinit(&call->parked_charge);
 	qda_charge_deinit(&call->count);
 	qda_session_unref(call->session);
 	qda_client_unref(call->client);
@@ -130,6 +132,8 @@ static int make_call(struct qda_session *session, const struct qda_call_spec *sp
 		.slots = slots,
 		.sc = spec->request->sc,
 		.handle = spec->handle,
+		.parked = spec->request->parked,
+		.level = QDA_LEVEL_NORMAL + spec->request->priority,
 		.staging_first = -1,
 	};
 	if (spec->to)
@@ -328,6 +332,8 @@ static int charge(struct qda_call *call, uint64_t out_bytes, struct qda_fail *fa
 	unsigned out_handles = new_handles(call);
 	int r = qda_charge_init(&call->count, account, QDA_RES_CALLS, 1, fail);
 
+	if (r == 0 && call->parked)
+		r = qda_charge_init(&call->parked_charge, account, QDA_RES_PARKED, 1, fail);
 	if (r < 0)
 		return r;
 	r = qda_charge_init(&call->out_bytes, account, QDA_RES_OUT_BYTES, REPLY_HEAD + out_bytes,
@@ -374,7 +380,7 @@ static int place_inline(struct qda_call *call, const struct qda_call_request *re
 
 	/* A call that waits already goes first. */
 	if (!call->staging_size ||
-	    (TAILQ_EMPTY(&call->session->queue) && qda_call_stage(call, request->in) == 0)) {
+	    ((call->parked || !call->session->queued) && qda_call_stage(call, request->in) == 0)) {
 		call->staged = true;
 		return 0;
 	}
@@ -426,17 +432,85 @@ static void link_call(struct qda_call *call)
 	struct qda_session *session = call->session;
 
 	TAILQ_INSERT_TAIL(&call->client->calls, call, link);
-	TAILQ_INSERT_TAIL(&session->queue, call, queue_link);
 	call->client->calls_now++;
-	session->domain->queued++;
+	if (!call->parked) {
+		TAILQ_INSERT_TAIL(&session->queue[call->level], call, queue_link);
+		session->queued++;
+		session->domain->queued++;
+		return;
+	}
+	if (TAILQ_EMPTY(&session->parked_queue))
+		TAILQ_INSERT_TAIL(&session->domain->parkers, session, parked_link);
+	TAILQ_INSERT_TAIL(&session->parked_queue, call, queue_link);
+	session->parked++;
+	session->domain->parked++;
+	call->client->parked_now++;
+}
+
+/* Parked calls keep their places on the device, maybe for ever. */
+static int refuse_parked(struct qda_fail *fail, const char *scope, uint32_t limit, uint32_t used)
+{
+	qda_fail(fail, EDQUOT,
+		 "%u parked calls of this %s wait already, and it may have %u: end one, or make "
+		 "the call without PARKED",
+		 used, scope, limit);
+	fail->resource = "parked";
+	fail->scope = scope;
+	fail->limit = limit;
+	fail->used = used;
+	return -EDQUOT;
+}
+
+static int check_parked(const struct qda_session *session, struct qda_fail *fail)
+{
+	const struct qda_domain *domain = session->domain;
+	uint32_t limit = domain->info.session_calls_max - domain->session_in_flight_max;
+
+	if (limit > PARKED_MAX)
+		limit = PARKED_MAX;
+	if (session->parked >= limit)
+		return refuse_parked(fail, "session", limit, session->parked);
+	if (domain->parked >= domain->parked_max)
+		return refuse_parked(fail, "domain", domain->parked_max, domain->parked);
+	return 0;
+}
+
+/* The policy is asked once for a session; its permission holds until the rules change. */
+static int check_urgent(struct qda_session *session, struct qda_fail *fail)
+{
+	const struct qda_question question = {
+		.wish = QDA_WISH_URGENT,
+		.domain = session->domain->name,
+		.kind = QDA_SESSION_UNSIGNED,
+	};
+	int r;
+
+	if (session->may_be_urgent)
+		return 0;
+	r = qda_client_check(session->client, &question, fail);
+	session->may_be_urgent = r == 0;
+	return r;
+}
+
+static int check_class(struct qda_session *session, const struct qda_call_request *request,
+		       struct qda_fail *fail)
+{
+	if (request->priority < QDA_CALL_LOW || request->priority > QDA_CALL_URGENT)
+		return qda_fail(fail, EINVAL, "priority %d: -1 (low) to 2 (urgent) is wanted",
+				request->priority);
+	if (request->parked)
+		return check_parked(session, fail);
+	return request->priority == QDA_CALL_URGENT ? check_urgent(session, fail) : 0;
 }
 
 int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec,
 		   struct qda_fail *fail)
 {
 	struct qda_call *call = NULL;
-	int r = make_call(session, spec, &call, fail);
+	int r = check_class(session, spec->request, fail);
 
+	if (r == 0)
+		r = make_call(session, spec, &call, fail);
 	if (r < 0)
 		return r;
 	r = accept_call(call, spec->request, fail);
@@ -446,7 +520,11 @@ int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec
 	}
 	link_call(call);
 	arm_deadline(call, spec->request->timeout_us);
-	qda_session_update_ready(session);
+	if (spec->request->parked) {
+		qda_session_submit_parked(session);
+		return 0;
+	}
+	qda_schedule_update(session);
 	qda_domain_pump(session->domain);
 	return 0;
 }

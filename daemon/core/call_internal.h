@@ -24,7 +24,7 @@ struct qda_call_slot {
 
 struct qda_call {
 	TAILQ_ENTRY(qda_call) link;		/* client->calls, until answered */
-	TAILQ_ENTRY(qda_call) queue_link;	/* session->queue or ->doomed, by state */
+	TAILQ_ENTRY(qda_call) queue_link;	/* one of the session's lists, by state */
 	SLIST_ENTRY(qda_call) pool_link;
 	struct qda_deadline deadline;		/* of the client's */
 	struct qda_client *client;		/* ref */
@@ -34,13 +34,16 @@ struct qda_call {
 	enum qda_call_state state;
 	bool answered;
 	bool staged;
+	bool parked;
+	uint8_t level;		/* of its queue: enum of schedule.h */
 	uint16_t capacity;	/* arguments there is room for */
 	uint16_t n_args;
 	uint32_t sc;
 	uint32_t handle;	/* on the wire */
 	uint64_t cookie;
 	uint64_t accepted_ns, submitted_ns;
-	struct qda_charge count, out_bytes, out_handles, held_charge;
+	uint64_t expected_ns;	/* on the DSP, as the schedule thought */
+	struct qda_charge count, parked_charge, out_bytes, out_handles, held_charge;
 	uint32_t staging_size;	/* bytes; 0: no inline argument */
 	int staging_first;	/* page */
 	uint8_t *held;		/* inline in bytes while not staged */
@@ -63,9 +66,11 @@ int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec
 /* Pack the inline bytes into staging. 0 or -ENOSPC. */
 int qda_call_stage(struct qda_call *call, const uint8_t *in);
 
-/* From the domain. submit: 0, -EBUSY (try again later); after any other failure the call has left
- * the queue. */
-int qda_call_submit(struct qda_call *call);
+/* From the domain. Send the session's next call: 0, -EBUSY (try again later); after any other
+ * failure the call has left the queue. */
+int qda_session_submit(struct qda_session *session);
+/* Send what parked calls of it the device has room for. */
+void qda_session_submit_parked(struct qda_session *session);
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done);
 
 /* End a call that is queued or doomed. */

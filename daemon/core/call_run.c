@@ -22,6 +22,7 @@ static void retire(struct qda_call *call)
 	call->answered = true;
 	TAILQ_REMOVE(&call->client->calls, call, link);
 	call->client->calls_now--;
+	call->client->parked_now -= call->parked;
 	qda_deadline_disarm(&call->client->core->deadlines, &call->deadline);
 }
 
@@ -42,7 +43,36 @@ static void release_staging(struct qda_call *call)
 	call->staging_first = -1;
 }
 
+static void unqueue_parked(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+
+	TAILQ_REMOVE(&session->parked_queue, call, queue_link);
+	if (TAILQ_EMPTY(&session->parked_queue))
+		TAILQ_REMOVE(&session->domain->parkers, session, parked_link);
+}
+
 static void unqueue(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+
+	if (call->parked) {
+		unqueue_parked(call);
+		return;
+	}
+	TAILQ_REMOVE(&session->queue[call->level], call, queue_link);
+	session->queued--;
+	session->domain->queued--;
+}
+
+static void unpark(struct qda_call *call)
+{
+	call->session->parked--;
+	call->session->domain->parked--;
+}
+
+/* A call that ends before it was sent. What waits behind it may fit where it did not. */
+static void leave_queue(struct qda_call *call)
 {
 	struct qda_session *session = call->session;
 
@@ -50,14 +80,18 @@ static void unqueue(struct qda_call *call)
 		TAILQ_REMOVE(&session->doomed, call, queue_link);
 		return;
 	}
-	TAILQ_REMOVE(&session->queue, call, queue_link);
-	session->domain->queued--;
-	qda_session_update_ready(session);
+	unqueue(call);
+	if (call->parked) {
+		unpark(call);
+		return;
+	}
+	qda_schedule_unstall(session);
+	qda_schedule_update(session);
 }
 
 void qda_call_drop(struct qda_call *call, const struct qda_fail *fail)
 {
-	unqueue(call);
+	leave_queue(call);
 	release_staging(call);
 	if (!call->answered)
 		answer_fail(call, fail);
@@ -83,7 +117,7 @@ static void fail_submit(struct qda_call *call, int err)
 	struct qda_fail fail;
 
 	if (pd_died(call, err)) {
-		unqueue(call);
+		leave_queue(call);
 		doom(call);
 		return;
 	}
@@ -97,7 +131,7 @@ static int stage_held(struct qda_call *call)
 	if (call->staged)
 		return 0;
 	if (qda_call_stage(call, call->held) < 0)
-		return -EBUSY;
+		return -ENOSPC;
 	call->staged = true;
 	free(call->held);
 	call->held = NULL;
@@ -105,7 +139,27 @@ static int stage_held(struct qda_call *call)
 	return 0;
 }
 
-int qda_call_submit(struct qda_call *call)
+/* It is on the DSP: parked ones hold no slot. */
+static void set_running(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+
+	unqueue(call);
+	call->state = QDA_CALL_RUNNING;
+	if (call->parked) {
+		TAILQ_INSERT_TAIL(&session->parked_running, call, queue_link);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&session->running, call, queue_link);
+	session->in_flight++;
+	session->client->user->in_flight++;
+	session->domain->in_flight++;
+	qda_schedule_begin(call);
+}
+
+/* 0; -ENOSPC: no staging, -EBUSY: no room on the device; it stays queued. After any other failure it
+ * has left the queue. */
+static int submit(struct qda_call *call)
 {
 	struct qda_session *session = call->session;
 	struct qda_domain *domain = session->domain;
@@ -123,18 +177,45 @@ int qda_call_submit(struct qda_call *call)
 		if (r < 0)
 			qda_slots_remove(&core->pending, call->cookie);
 	}
-	if (r == -EBUSY)
-		return r;
-	if (r < 0) {
+	if (r == 0)
+		set_running(call);
+	else if (r != -EBUSY)
 		fail_submit(call, r);
-		return r;
+	return r == -ENOSPC ? -EIO : r;
+}
+
+/* The highest level goes first. Where staging is full, it may be held by one that waits on a lower
+ * level: that one must go, or none ever would. */
+int qda_session_submit(struct qda_session *session)
+{
+	bool short_of_staging = false;
+
+	for (int level = QDA_LEVELS - 1; level >= 0; level--) {
+		struct qda_call *call = TAILQ_FIRST(&session->queue[level]);
+		int r;
+
+		if (!call || (short_of_staging && call->staging_first < 0))
+			continue;
+		r = submit(call);
+		if (r != -ENOSPC)
+			return r;
+		short_of_staging = true;
 	}
-	unqueue(call);
-	call->state = QDA_CALL_RUNNING;
-	session->in_flight++;
-	session->client->user->in_flight++;
-	domain->in_flight++;
-	return 0;
+	return -EBUSY;
+}
+
+void qda_session_submit_parked(struct qda_session *session)
+{
+	struct qda_call *call;
+
+	if (session->domain->state != QDA_DEVICE_UP)
+		return;
+	while ((call = TAILQ_FIRST(&session->parked_queue))) {
+		int r = submit(call);
+
+		if (r == -ENOSPC || r == -EBUSY)
+			return;
+	}
 }
 
 const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *length)
@@ -266,21 +347,29 @@ static bool finish_failure(struct qda_call *call, int err)
 static void account(struct qda_call *call, uint64_t dsp_ns)
 {
 	struct qda_session *session = call->session;
+	struct qda_domain *domain = session->domain;
 
+	session->n_calls++;
+	domain->calls++;
+	call->client->n_calls++;
+	call->client->core->calls++;
+	if (call->parked) {
+		TAILQ_REMOVE(&session->parked_running, call, queue_link);
+		unpark(call);
+		return;
+	}
+	TAILQ_REMOVE(&session->running, call, queue_link);
 	session->in_flight--;
 	session->client->user->in_flight--;
 	session->abandoned -= call->answered;
-	session->n_calls++;
+	domain->in_flight--;
 	session->busy_ns += dsp_ns;
-	session->domain->in_flight--;
-	session->domain->calls++;
-	session->domain->busy_ns += dsp_ns;
-	call->client->n_calls++;
+	domain->busy_ns += dsp_ns;
 	call->client->busy_ns += dsp_ns;
-	call->client->core->calls++;
-	qda_stats_call(&session->domain->stats, call->submitted_ns - call->accepted_ns, dsp_ns);
+	qda_stats_call(&domain->stats, call->submitted_ns - call->accepted_ns, dsp_ns);
 	qda_stats_call(&session->client->user->stats, call->submitted_ns - call->accepted_ns,
 		       dsp_ns);
+	qda_schedule_end(call, dsp_ns);
 }
 
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
@@ -297,7 +386,7 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
 	else
 		finish_success(call, done, dsp_ns);
 	release_staging(call);
-	qda_session_update_ready(session);
+	qda_schedule_update(session);
 	if (!doomed)
 		qda_call_free(call);
 }
@@ -306,15 +395,18 @@ void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
  * may go. */
 static void give_up(struct qda_call *call, const struct qda_fail *fail)
 {
-	struct qda_domain *domain = call->session->domain;
+	struct qda_session *session = call->session;
+	bool parked = call->parked;
 
 	if (call->state == QDA_CALL_RUNNING) {
-		call->session->abandoned++;
+		session->abandoned += !parked;
 		answer_fail(call, fail);
 		return;
 	}
 	qda_call_drop(call, fail);
-	qda_domain_pump(domain);
+	if (parked)
+		qda_session_submit_parked(session);
+	qda_domain_pump(session->domain);
 }
 
 static void explain_expiry(const struct qda_call *call, struct qda_fail *fail)

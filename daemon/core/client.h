@@ -65,6 +65,7 @@ struct qda_client {
 	uint64_t since_ns;
 	uint64_t n_calls, n_refused, busy_ns;
 	uint32_t n_sessions, n_buffers, n_modules, calls_now;
+	uint32_t parked_now;	/* of calls_now */
 	bool watching;
 	char name[65];
 };

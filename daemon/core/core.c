@@ -213,7 +213,7 @@ bool qda_core_idle(const struct qda_core *core)
 	struct qda_client *client;
 
 	TAILQ_FOREACH (client, &core->clients, link)
-		if (!TAILQ_EMPTY(&client->calls))
+		if (client->calls_now > client->parked_now)
 			return false;
 	return true;
 }

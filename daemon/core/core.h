@@ -139,7 +139,7 @@ void qda_user_keep(struct qda_user *user);
 /* From now on sessions and calls are refused with ESHUTDOWN, also sessions that are waited for; what
  * runs goes on. */
 void qda_core_drain(struct qda_core *core);
-/* 1 when no call is queued or running (abandoned ones do not count). */
+/* No call is queued or running; abandoned and parked ones do not count. */
 bool qda_core_idle(const struct qda_core *core);
 
 /* End what has passed its deadline. Returns the next deadline in nanoseconds, 0 when there is

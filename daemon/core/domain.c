@@ -34,8 +34,13 @@ int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_m
 	domain->core = core;
 	domain->in_flight_wanted = in_flight_max;
 	domain->state = QDA_DEVICE_STARTING;
+<<<<<<< HEAD
+	qda_schedule_init(&domain->schedule);
+	TAILQ_INIT(&domain->parkers);
+=======
 	TAILQ_INIT(&domain->ready);
 	TAILQ_INIT(&domain->waiting);
+>>>>>>> upstream
 	snprintf(domain->name, sizeof(domain->name), "%s", name);
 	TAILQ_INSERT_TAIL(&core->domains, domain, link);
 	*out = domain;
@@ -51,7 +56,12 @@ struct qda_domain *qda_domain_free(struct qda_domain *domain)
 {
 	if (!domain)
 		return NULL;
+<<<<<<< HEAD
+	assert(TAILQ_EMPTY(&domain->parkers) && !domain->sessions && !domain->parked);
+	qda_schedule_deinit(&domain->schedule);
+=======
 	assert(TAILQ_EMPTY(&domain->ready) && TAILQ_EMPTY(&domain->waiting) && !domain->sessions);
+>>>>>>> upstream
 	TAILQ_REMOVE(&domain->core->domains, domain, link);
 	if (domain->device)
 		domain->device->ops->free(domain->device);
@@ -84,37 +94,32 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name, st
 	return domain;
 }
 
-/* Calls that never end hold their slots: nobody may hold the last quarter of them all. */
-static bool has_share(const struct qda_domain *domain, const struct qda_user *user)
-{
-	return user->in_flight < domain->in_flight_max - domain->in_flight_max / 4;
-}
-
-/* Goes round the ready sessions, one call each, until none of them can go. One that the device, or
- * its own staging, has no room for is asked again when anything has ended. */
 void qda_domain_pump(struct qda_domain *domain)
 {
-	struct qda_session *session, *refused = NULL;
+	struct qda_session *session;
 
 	if (domain->pumping)
 		return; /* a call that ended in here made room: the loop sees it */
 	domain->pumping = true;
 	while (domain->state == QDA_DEVICE_UP && domain->in_flight < domain->in_flight_max &&
-	       (session = TAILQ_FIRST(&domain->ready)) && session != refused) {
-		int r;
-
-		TAILQ_REMOVE(&domain->ready, session, ready_link);
-		session->ready = false;
-		r = has_share(domain, session->client->user)
-			    ? qda_call_submit(TAILQ_FIRST(&session->queue))
-			    : -EBUSY;
-		qda_session_update_ready(session);
-		if (r != -EBUSY)
-			refused = NULL;
-		else if (!refused)
-			refused = session;
-	}
+	       (session = qda_schedule_next(domain)))
+		if (qda_session_submit(session) == -EBUSY)
+			qda_schedule_stall(session);
 	domain->pumping = false;
+}
+
+void qda_domain_retry(struct qda_domain *domain)
+{
+	struct qda_session *session = TAILQ_FIRST(&domain->parkers);
+
+	while (session) {
+		struct qda_session *next = TAILQ_NEXT(session, parked_link);
+
+		qda_session_submit_parked(session);
+		session = next;
+	}
+	qda_schedule_retry(domain);
+	qda_domain_pump(domain);
 }
 
 static uint32_t at_most(uint32_t wanted, uint32_t most)
@@ -122,12 +127,24 @@ static uint32_t at_most(uint32_t wanted, uint32_t most)
 	return wanted && wanted < most ? wanted : most;
 }
 
-/* What is configured, as far as the device can do it. */
+/* What is configured, as far as the device can do it. Where nothing is, a quarter is left for parked
+ * calls, which never take what calls in flight may need. */
 static void fit_device(struct qda_domain *domain)
 {
-	domain->in_flight_max = at_most(domain->in_flight_wanted, domain->info.calls_max);
+	uint32_t most = domain->info.calls_max, usual = most - most / 4;
+
+	domain->in_flight_max = at_most(domain->in_flight_wanted ? domain->in_flight_wanted : usual,
+					most);
+	domain->parked_max = most - domain->in_flight_max;
 	domain->session_in_flight_max = at_most(domain->core->rules->session_in_flight,
 						domain->info.session_calls_max);
+}
+
+/* The rules may be others. */
+static void renew(struct qda_session *session)
+{
+	session->may_be_urgent = false;
+	qda_schedule_update(session);
 }
 
 void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms)
@@ -141,7 +158,7 @@ void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uin
 	TAILQ_FOREACH (client, &domain->core->clients, link)
 		TAILQ_FOREACH (session, &client->sessions, link)
 			if (session->domain == domain)
-				qda_session_update_ready(session);
+				renew(session);
 	qda_domain_pump(domain);
 }
 
@@ -174,7 +191,7 @@ static void on_done(void *owner, uint64_t cookie, const struct qda_device_done *
 	case QDA_PENDING_SESSION:
 		break;
 	}
-	qda_domain_pump(domain);
+	qda_domain_retry(domain);
 }
 
 static struct qda_session *find_session(struct qda_domain *domain, uint64_t cookie)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A DSP domain: one device, its state, and the queue of calls for it. Queued calls wait in their
- * session; the domain goes round the sessions that have some, one call each. All calls of core into
- * a device, and all its completions, pass here.
+ * A DSP domain: one device, its state, and the calls for it. Queued calls wait in their session; the
+ * schedule says whose goes next. All calls of core into a device, and all its completions, pass
+ * here.
  */
 #pragma once
 
+<<<<<<< HEAD
+#include "core/schedule.h"
+=======
 #include "core/client.h"
 #include "core/waiting.h"
+>>>>>>> upstream
 #include "device/device.h"
 
 struct qda_domain {
@@ -16,12 +20,19 @@ struct qda_domain {
 	struct qda_device *device;
 	struct qda_device_info info;
 	enum qda_device_state state;
+<<<<<<< HEAD
+	struct qda_schedule schedule;
+	struct qda_session_list parkers;	/* with parked calls that wait for the device */
+=======
 	struct qda_waiting_list waiting; /* sessions that wait for a context bank */
 	struct qda_session_list ready;	/* sessions with queued calls that may go */
+>>>>>>> upstream
 	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
 	uint32_t hang_ms;		/* configured; how long a call may hold its slot; 0: ever */
 	uint32_t in_flight_max, session_in_flight_max;	/* as the device allows */
-	uint32_t in_flight, queued, sessions;
+	uint32_t in_flight, queued;	/* parked ones apart, */
+	uint32_t parked, parked_max;	/* that is, here, queued and running ones */
+	uint32_t sessions;
 	uint64_t calls, busy_ns;
 	bool pumping;
 	struct qda_stats stats;
@@ -48,5 +59,7 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name,
 
 /* Send what may go. */
 void qda_domain_pump(struct qda_domain *domain);
+/* Something ended on the device: the same for those it had no room for, too. */
+void qda_domain_retry(struct qda_domain *domain);
 
 const char *qda_domain_state_name(enum qda_device_state state);

@@ -20,6 +20,7 @@ static const char *const names[QDA_RES_N] = {
 	[QDA_RES_HANDLES] = "handles",
 	[QDA_RES_MAPS] = "maps",
 	[QDA_RES_CALLS] = "calls",
+	[QDA_RES_PARKED] = "parked",
 	[QDA_RES_INLINE_BYTES] = "inline_bytes",
 	[QDA_RES_OUT_BYTES] = "out_bytes",
 	[QDA_RES_FDS] = "fds",

@@ -32,6 +32,7 @@ enum qda_resource {
 	QDA_RES_HANDLES,	/* remote handles */
 	QDA_RES_MAPS,		/* buffers shown to a session under a key */
 	QDA_RES_CALLS,		/* queued and in flight, abandoned ones too */
+	QDA_RES_PARKED,		/* of these: parked ones */
 	QDA_RES_INLINE_BYTES,	/* inline data of queued calls that found no room in staging */
 	QDA_RES_OUT_BYTES,	/* replies: reserved at acceptance, held while unsent */
 	QDA_RES_FDS,		/* descriptors the daemon keeps for a client */

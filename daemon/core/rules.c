@@ -43,6 +43,7 @@ struct qda_rules *qda_rules_new(void)
 	rules->fallback.requests = QDA_REQUESTS_USUAL;
 	rules->fallback.burst = QDA_BURST_USUAL;
 	rules->session_in_flight = 32;
+	rules->client_in_flight = 64;
 	return rules;
 }
 

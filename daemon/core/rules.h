@@ -79,6 +79,7 @@ struct qda_rules {
 	struct qda_policy_rule *policy;		/* sorted by name */
 	unsigned n_policy;
 	uint32_t session_in_flight;		/* calls of one session on the DSP at a time */
+	uint32_t client_in_flight;		/* of one client on one domain */
 };
 
 /* What somebody wants to do. */

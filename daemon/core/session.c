@@ -40,6 +40,7 @@ void qda_session_unref(struct qda_session *session)
 {
 	if (--session->refs)
 		return;
+	qda_schedule_leave(session);
 	qda_charge_deinit(&session->fd);
 	qda_charge_deinit(&session->bytes);
 	qda_charge_deinit(&session->count);
@@ -73,6 +74,18 @@ static int charge(struct qda_session *session, struct qda_fail *fail)
 	return qda_charge_init(&session->fd, account, QDA_RES_FDS, QDA_SESSION_FDS, fail);
 }
 
+static void init_lists(struct qda_session *session)
+{
+	for (int level = 0; level < QDA_LEVELS; level++)
+		TAILQ_INIT(&session->queue[level]);
+	TAILQ_INIT(&session->parked_queue);
+	TAILQ_INIT(&session->running);
+	TAILQ_INIT(&session->parked_running);
+	TAILQ_INIT(&session->doomed);
+	TAILQ_INIT(&session->modules);
+	TAILQ_INIT(&session->maps);
+}
+
 static int new_session(struct qda_client *client, struct qda_domain *domain,
 		       struct qda_session **out, struct qda_fail *fail)
 {
@@ -85,12 +98,11 @@ static int new_session(struct qda_client *client, struct qda_domain *domain,
 	session->domain = domain;
 	session->refs = 1;
 	session->since_ns = qda_core_now(client->core);
-	TAILQ_INIT(&session->queue);
-	TAILQ_INIT(&session->doomed);
-	TAILQ_INIT(&session->modules);
-	TAILQ_INIT(&session->maps);
+	init_lists(session);
 	qda_runs_init(&session->runs, QDA_STAGING_PAGES);
 	r = charge(session, fail);
+	if (r == 0 && qda_schedule_join(session) < 0)
+		r = qda_fail(fail, ENOMEM, "the daemon is out of memory for a session");
 	if (r < 0) {
 		qda_session_unref(session);
 		return r;
@@ -312,8 +324,11 @@ static void drop_calls(struct qda_session *session, const struct qda_fail *fail)
 
 	while ((call = TAILQ_FIRST(&session->doomed)))
 		qda_call_drop(call, fail);
-	while ((call = TAILQ_FIRST(&session->queue)))
+	while ((call = TAILQ_FIRST(&session->parked_queue)))
 		qda_call_drop(call, fail);
+	for (int level = QDA_LEVELS - 1; level >= 0; level--)
+		while ((call = TAILQ_FIRST(&session->queue[level])))
+			qda_call_drop(call, fail);
 }
 
 static void drop_modules(struct qda_session *session)
@@ -338,7 +353,7 @@ static void begin_close(struct qda_session *session)
 	drop_modules(session);
 	session->state = QDA_SESSION_CLOSING;
 	drop_calls(session, &fail);
-	qda_session_update_ready(session);
+	qda_schedule_update(session);
 	close_device(session);
 }
 
@@ -465,7 +480,7 @@ void qda_session_lost(struct qda_session *session, const struct qda_device_lost 
 		client->ops->session_lost(client->front, session->handle, lost->signal,
 					  session->lost_text);
 	drop_calls(session, &fail);
-	qda_session_update_ready(session);
+	qda_schedule_update(session);
 	close_device(session);
 }
 
@@ -491,19 +506,4 @@ struct qda_session *qda_session_find_open(struct qda_client *client, uint64_t ha
 		return NULL;
 	}
 	return qda_session_check_open(session, fail) < 0 ? NULL : session;
-}
-
-void qda_session_update_ready(struct qda_session *session)
-{
-	struct qda_domain *domain = session->domain;
-	bool may_go = session->state == QDA_SESSION_OPEN && !TAILQ_EMPTY(&session->queue) &&
-		      session->in_flight < domain->session_in_flight_max;
-
-	if (may_go == session->ready)
-		return;
-	session->ready = may_go;
-	if (may_go)
-		TAILQ_INSERT_TAIL(&domain->ready, session, ready_link);
-	else
-		TAILQ_REMOVE(&domain->ready, session, ready_link);
 }

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "core/client.h"
+#include "core/schedule.h"
 #include "util/runs.h"
 
 struct qda_buffer;
@@ -40,12 +40,21 @@ TAILQ_HEAD(qda_map_list, qda_map);
 
 struct qda_session {
 	TAILQ_ENTRY(qda_session) link;		/* client->sessions while it has a handle */
-	TAILQ_ENTRY(qda_session) ready_link;	/* domain->ready */
+	TAILQ_ENTRY(qda_session) ready_link;	/* share->ready, or stalled, of the schedule */
+	TAILQ_ENTRY(qda_session) parked_link;	/* domain->parkers */
 	struct qda_client *client;		/* ref */
 	struct qda_domain *domain;
+<<<<<<< HEAD
+	struct qda_device_session *device;	/* NULL once given back */
+	struct qda_call_list queue[QDA_LEVELS];	/* waiting for a slot */
+	struct qda_call_list parked_queue;	/* parked ones that the device had no room for */
+	struct qda_call_list running;		/* on the DSP, in the order of their start */
+	struct qda_call_list parked_running;
+=======
 	struct qda_device_session *device;	/* NULL while there is none, and once given back */
 	struct qda_waiting *waiting;		/* owned; WAITING */
 	struct qda_call_list queue;		/* waiting for the device */
+>>>>>>> upstream
 	struct qda_call_list doomed;		/* ended with the PD, to be told why it died */
 	struct qda_module_list modules;
 	struct qda_map_list maps;
@@ -61,10 +70,16 @@ struct qda_session {
 	uint64_t number;			/* for people */
 	uint64_t cookie, open_cookie, close_cookie;
 	uint64_t since_ns, n_calls, busy_ns;
-	uint32_t in_flight, n_modules;
+	uint32_t queued, in_flight, n_modules;
 	uint32_t abandoned;			/* of in_flight: answered, but still on the DSP */
+	uint32_t parked;			/* calls, waiting and running ones */
+	uint32_t hang_ms;			/* the client's own limit; 0: the domain's */
+	struct qda_client_share *share;
+	uint64_t usual_ns;			/* what a call of it takes */
+	int level;				/* of share->ready; -1: in none */
 	unsigned refs;				/* the session itself, and its calls */
-	bool ready;
+	bool stalled;				/* in the schedule's list of those */
+	bool may_be_urgent;			/* policy was asked and said so */
 	uint32_t lost_signal;
 	char lost_text[512];
 };
@@ -114,9 +129,6 @@ struct qda_session *qda_session_find_open(struct qda_client *client, uint64_t ha
 					  struct qda_fail *fail);
 /* 0 when calls may be sent there, else why not. */
 int qda_session_check_open(const struct qda_session *session, struct qda_fail *fail);
-
-/* Put it among the domain's ready sessions, or take it out, as its queue and slots say. */
-void qda_session_update_ready(struct qda_session *session);
 
 struct qda_session *qda_session_ref(struct qda_session *session);
 void qda_session_unref(struct qda_session *session);

@@ -84,6 +84,8 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(config.hello_ms, 5000);
 	assert_int_equal(config.drain_ms, 5000);
 	assert_int_equal(config.rules->session_in_flight, 32);
+	assert_int_equal(config.rules->client_in_flight, 64);
+	assert_int_equal(config.rules->connection_limits[QDA_RES_PARKED], 16);
 	assert_int_equal(config.rules->connection_limits[QDA_RES_SESSIONS], 8);
 	assert_int_equal(config.rules->fallback.limits[QDA_RES_SESSIONS], 8);
 	assert_int_equal(config.rules->total_limits[QDA_RES_SESSIONS], 256);
@@ -103,11 +105,12 @@ static void defaults_are_as_documented(void **state)
 static void daemon_takes_its_keys(void **state)
 {
 	accept("[daemon]\nsocket = /run/x/y.sock\nhello_ms=1\ndrain_ms=0\n"
-	       "session_in_flight=127\n");
+	       "session_in_flight=127\nclient_in_flight=255\n");
 	assert_string_equal(config.socket, "/run/x/y.sock");
 	assert_int_equal(config.hello_ms, 1);
 	assert_int_equal(config.drain_ms, 0);
 	assert_int_equal(config.rules->session_in_flight, 127);
+	assert_int_equal(config.rules->client_in_flight, 255);
 	accept("[daemon]\nsocket=/other\nhello_ms=3600000\nhello_ms=2\nsession_in_flight=1\n");
 	assert_string_equal(config.socket, "/other");
 	assert_int_equal(config.hello_ms, 2);
@@ -121,6 +124,7 @@ static void numbers_out_of_range_name_the_range(void **state)
 	refuse("[daemon]\ndrain_ms=3600001\n", "qdad.conf:2: drain_ms=", "must be 0 to 3600000");
 	refuse("[daemon]\nsession_in_flight=0\n", "qdad.conf:2: ", "must be 1 to 127");
 	refuse("[daemon]\nsession_in_flight=128\n", "qdad.conf:2: ", "must be 1 to 127");
+	refuse("[daemon]\nclient_in_flight=256\n", "qdad.conf:2: ", "must be 1 to 255");
 	refuse("[domain x]\nin_flight=0\n", "qdad.conf:2: in_flight=0: ", "must be 1 to 255");
 	refuse("[domain x]\nin_flight=256\n", "qdad.conf:2: in_flight=256: ", "must be 1 to 255");
 	refuse("[domain x]\nin_flight=4294967297\n", "qdad.conf:2: ", "must be 1 to 255");

@@ -63,9 +63,11 @@ static void limits_follow_the_device(void **state)
 	fake_up(s.fake);
 	assert_int_equal(s.domain->in_flight_max, 5);
 	assert_int_equal(s.domain->session_in_flight_max, 3);
+	assert_int_equal(s.domain->parked_max, 59);
 	s.domain->in_flight_wanted = 0;
 	fake_up(s.fake);
-	assert_int_equal(s.domain->in_flight_max, 64);
+	assert_int_equal(s.domain->in_flight_max, 48);
+	assert_int_equal(s.domain->parked_max, 16);
 }
 
 static void domain_is_found_by_name_or_as_the_first(void **state)

@@ -72,6 +72,7 @@ static void add_buffer(struct sums *sums, struct met *met, const struct qda_buff
 static void add_call(struct sums *sums, struct met *met, const struct qda_call *call)
 {
 	add(sums, call->client, &call->count);
+	add(sums, call->client, &call->parked_charge);
 	add(sums, call->client, &call->out_bytes);
 	add(sums, call->client, &call->out_handles);
 	add(sums, call->client, &call->held_charge);
@@ -147,48 +148,87 @@ static void check_client(const struct qda_client *client)
 
 /* --- what the device has --- */
 
-static void check_session(const struct qda_session *session, unsigned *queued)
+struct there {
+	unsigned queued, parked, parked_running;
+};
+
+static unsigned n_calls(const struct qda_call_list *list, enum qda_call_state state, bool parked)
 {
 	const struct qda_call *call;
-	unsigned running = 0, pages = 0, taken = 0;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (call, list, queue_link) {
+		assert_int_equal(call->state, state);
+		assert_int_equal(call->parked, parked);
+		n++;
+	}
+	return n;
+}
+
+static unsigned queued_pages(const struct qda_call_list *queue)
+{
+	const struct qda_call *call;
+	unsigned pages = 0;
+
+	TAILQ_FOREACH (call, queue, queue_link) {
+		assert_int_equal(!call->staged, !!call->held);
+		pages += staged_pages(call);
+	}
+	return pages;
+}
+
+static void check_session(const struct qda_session *session, struct there *there)
+{
+	const struct qda_call *call;
+	unsigned running = 0, queued = 0, pages = 0, taken = 0;
+	unsigned waiting = n_calls(&session->parked_queue, QDA_CALL_QUEUED, true);
+	unsigned parked = n_calls(&session->parked_running, QDA_CALL_RUNNING, true);
 	uint32_t at = 0;
 
 	while ((call = qda_slots_next(&w.scene.core->pending, QDA_PENDING_CALL, &at))) {
 		if (call->session != session)
 			continue;
 		assert_int_equal(call->state, QDA_CALL_RUNNING);
-		running++;
+		running += !call->parked;
 		pages += staged_pages(call);
 	}
-	TAILQ_FOREACH (call, &session->queue, queue_link) {
-		assert_int_equal(call->state, QDA_CALL_QUEUED);
-		assert_int_equal(!call->staged, !!call->held);
-		pages += staged_pages(call);
-		++*queued;
+	for (int level = 0; level < QDA_LEVELS; level++) {
+		queued += n_calls(&session->queue[level], QDA_CALL_QUEUED, false);
+		pages += queued_pages(&session->queue[level]);
 	}
+	pages += queued_pages(&session->parked_queue);
 	for (unsigned i = 0; i < QDA_RUNS_MAX / 64; i++)
 		taken += __builtin_popcountll(session->runs.used[i]);
 	assert_int_equal(taken, pages);
+	assert_int_equal(session->queued, queued);
 	assert_int_equal(session->in_flight, running);
+	assert_int_equal(n_calls(&session->running, QDA_CALL_RUNNING, false), running);
+	assert_int_equal(session->parked, waiting + parked);
 	assert_true(running <= w.scene.domain->session_in_flight_max);
-	assert_int_equal(session->ready, session->state == QDA_SESSION_OPEN &&
-			 !TAILQ_EMPTY(&session->queue) &&
+	assert_int_equal(session->level >= 0, session->state == QDA_SESSION_OPEN &&
+			 session->queued && !session->stalled &&
 			 running < w.scene.domain->session_in_flight_max);
+	there->queued += queued;
+	there->parked += session->parked;
+	there->parked_running += parked;
 }
 
 static void check_domain(void)
 {
 	const struct qda_domain *domain = w.scene.domain;
 	const struct qda_session *session;
-	unsigned queued = 0, sessions = 0;
+	struct there there = { 0 };
+	unsigned sessions = 0;
 	uint32_t at = 0;
 
 	while ((session = qda_slots_next(&w.scene.core->pending, QDA_PENDING_SESSION, &at))) {
-		check_session(session, &queued);
+		check_session(session, &there);
 		sessions++;
 	}
-	assert_int_equal(domain->queued, queued);
-	assert_int_equal(domain->in_flight, w.scene.fake->n_calls);
+	assert_int_equal(domain->queued, there.queued);
+	assert_int_equal(domain->parked, there.parked);
+	assert_true(domain->parked <= domain->parked_max);
+	assert_int_equal(domain->in_flight + there.parked_running, w.scene.fake->n_calls);
 	assert_true(domain->in_flight <= domain->in_flight_max);
 	assert_int_equal(domain->sessions, sessions);
 	assert_int_equal(w.scene.core->n_sessions, sessions);
@@ -260,6 +300,8 @@ static uint64_t ask_call(struct player *p)
 	request.n_args = in + out + outs;
 	request.sc = fastrpc_sc(0, pick(31), in, out, 0, outs);
 	request.timeout_us = pick(3) ? 0 : 1 + pick(200);
+	request.priority = (int32_t)pick(4) - 1;
+	request.parked = !pick(8);
 	return ask_invoke(&p->guest, &request);
 }
 
@@ -453,7 +495,7 @@ static void step_device(void)
 static void set_limits(struct qda_core *core)
 {
 	struct qda_rules *rules = core->rules;
-	static const uint64_t connection[QDA_RES_N] = { 1, 4, 12, 2 << 20, 24, 10, 24, 1 << 20,
+	static const uint64_t connection[QDA_RES_N] = { 1, 4, 12, 2 << 20, 24, 10, 24, 4, 1 << 20,
 							1 << 20, 40 };
 
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
@@ -465,6 +507,7 @@ static void set_limits(struct qda_core *core)
 	rules->fallback.limits[QDA_RES_CONNECTIONS] = rules->total_limits[QDA_RES_CONNECTIONS] = 1000;
 	rules->fallback.limits[QDA_RES_FDS] = rules->total_limits[QDA_RES_FDS] = 1000;
 	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
+	rules->policy->urgent = true;
 }
 
 static void come(unsigned i)

@@ -210,13 +210,13 @@ static void parts_of_a_charge_are_given_back_on_their_own(void **state)
 static void resources_are_apart_and_have_names(void **state)
 {
 	static const char *const names[] = { "connections", "sessions", "buffers", "buffer_bytes",
-					     "handles", "maps", "calls", "inline_bytes",
+					     "handles", "maps", "calls", "parked", "inline_bytes",
 					     "out_bytes", "fds" };
 	struct accounts t;
 	struct qda_charge c;
 
 	make(&t, 10, 10, 10);
-	assert_int_equal(QDA_RES_N, 10);
+	assert_int_equal(QDA_RES_N, 11);
 	for (unsigned i = 0; i < QDA_RES_N; i++) {
 		assert_string_equal(qda_resource_name(i), names[i]);
 		t.connection_limits[i] = t.uid_limits[i] = t.total_limits[i] = 1;

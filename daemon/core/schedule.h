@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whose call goes next on a domain: weighted fair queueing on DSP time, the time a call holds a
+ * slot. Users (accounts of uids) share a domain by their weights, clients of a user equally,
+ * sessions of a client by turns; calls of a session keep their order.
+ *
+ * Of each user and client (a flow) it is known how much DSP time it was served, divided by its
+ * weight: of calls that have ended exactly, of those that run as much as they have used until now.
+ * Who was served least goes next. For that comparison each running call counts what a call of its
+ * session usually takes besides: else many calls sent at once would get all slots before the first
+ * of them has used any time.
+ *
+ * Time that was not wanted is not saved up: a flow that begins to wait is set to what those who
+ * wait already were served at least (virtual time). When nothing runs and nothing waits, all are
+ * even again. What a user was served more than others is not forgotten when its sessions are closed
+ * while others wait: the record stays until they have caught up.
+ *
+ * Priorities are levels: within a user the highest level that waits goes first. Only the top one,
+ * urgent, goes before other users, too; it costs the same DSP time. Users at 3/4 of the slots get
+ * no more: calls that never end must leave some.
+ *
+ * Owned by the domain. Nothing here allocates but when a session opens. A decision costs a look at
+ * the first of a few trees, and one step more for each flow in front that has calls running: as
+ * many as there are slots at most.
+ */
+#pragma once
+
+#include "core/client.h"
+
+struct qda_call;
+struct qda_domain;
+
+enum { QDA_LEVEL_LOW, QDA_LEVEL_NORMAL, QDA_LEVEL_HIGH, QDA_LEVEL_URGENT, QDA_LEVELS };
+
+/* Nanoseconds of DSP time, divided by the weight: wide enough never to wrap. */
+__extension__ typedef unsigned __int128 qda_vtime;
+
+struct qda_flow {
+	RB_ENTRY(qda_flow) node;
+	const uint32_t *weight;
+	qda_vtime used;		/* by calls that have ended */
+	qda_vtime key;		/* in the tree: at least that much counts for it now */
+	uint64_t turn;		/* in the tree, among equals */
+	uint64_t starts_ns;	/* of running calls: sum of when they began, modulo 2^64, */
+	uint64_t expected_ns;	/* and of what they usually take */
+	uint32_t running;
+	int level;		/* of the tree it is in; -1: nothing of it may go */
+};
+
+RB_HEAD(qda_flow_tree, qda_flow);
+
+/* Flows that compete. */
+struct qda_fair {
+	struct qda_flow_tree levels[QDA_LEVELS];	/* those that wait */
+	qda_vtime now;		/* what all that wait were served at least */
+	qda_vtime finish;	/* what anybody was served at most when a call ended */
+	uint64_t turns;
+	uint32_t n_waiting, n_running;
+};
+
+RB_HEAD(qda_shares, qda_share);
+RB_HEAD(qda_client_shares, qda_client_share);
+
+/* A user on a domain. Named by uid and quota rule, since it may outlive the user's object. */
+struct qda_share {
+	struct qda_flow flow;
+	RB_ENTRY(qda_share) node;	/* schedule->shares */
+	struct qda_fair clients;
+	struct qda_client_shares members;	/* none: all its sessions are gone */
+	uint64_t n_calls, busy_ns;	/* ended */
+	uid_t uid;
+	char rule[QDA_RULE_NAME_MAX + 1];
+};
+
+/* A client on a domain. Counted by its sessions there. */
+struct qda_client_share {
+	struct qda_flow flow;
+	RB_ENTRY(qda_client_share) node;	/* share->members */
+	struct qda_client *client;
+	struct qda_share *share;
+	struct qda_session_list ready[QDA_LEVELS];	/* by their highest level */
+	unsigned refs;
+};
+
+struct qda_schedule {
+	struct qda_fair users;
+	struct qda_shares shares;
+	struct qda_flow_tree left;	/* shares without sessions, until others have caught up */
+	unsigned n_left;
+	struct qda_session_list stalled;	/* the device had no room for their next call */
+	uint64_t usual_ns;		/* what a call takes, where a session does not know yet */
+};
+
+void qda_schedule_init(struct qda_schedule *schedule);
+/* No session is left. */
+void qda_schedule_deinit(struct qda_schedule *schedule);
+
+/* A session that is made, and one whose last call has ended: its client and user share the domain
+ * as long as they have one. 0 or -ENOMEM. */
+int qda_schedule_join(struct qda_session *session) __attribute__((warn_unused_result));
+void qda_schedule_leave(struct qda_session *session);
+
+/* Something changed that decides whether the session's calls may go: its state, queue or limits. */
+void qda_schedule_update(struct qda_session *session);
+
+/* Whose turn it is, or NULL when nothing may go. */
+struct qda_session *qda_schedule_next(struct qda_domain *domain);
+/* A call of the session was sent: call->submitted_ns is set. It has left the queue. */
+void qda_schedule_begin(struct qda_call *call);
+/* It has ended, and held its slot that long. */
+void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns);
+
+/* The device had no room for the session's next call: it is passed over until that call goes away,
+ * or anything has ended on the device. */
+void qda_schedule_stall(struct qda_session *session);
+void qda_schedule_unstall(struct qda_session *session);
+void qda_schedule_retry(struct qda_domain *domain);
+
+/* DSP time that a user or client was served until now, running calls counted. */
+uint64_t qda_flow_running_ns(const struct qda_flow *flow, uint64_t now_ns);
