@@ -481,7 +481,7 @@ static int check_urgent(struct qda_session *session, struct qda_fail *fail)
 	const struct qda_question question = {
 		.wish = QDA_WISH_URGENT,
 		.domain = session->domain->name,
-		.kind = QDA_SESSION_UNSIGNED,
+		.kind = session->kind,
 	};
 	int r;
 

@@ -34,13 +34,9 @@ int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_m
 	domain->core = core;
 	domain->in_flight_wanted = in_flight_max;
 	domain->state = QDA_DEVICE_STARTING;
-<<<<<<< HEAD
 	qda_schedule_init(&domain->schedule);
 	TAILQ_INIT(&domain->parkers);
-=======
-	TAILQ_INIT(&domain->ready);
 	TAILQ_INIT(&domain->waiting);
->>>>>>> upstream
 	snprintf(domain->name, sizeof(domain->name), "%s", name);
 	TAILQ_INSERT_TAIL(&core->domains, domain, link);
 	*out = domain;
@@ -56,12 +52,9 @@ struct qda_domain *qda_domain_free(struct qda_domain *domain)
 {
 	if (!domain)
 		return NULL;
-<<<<<<< HEAD
-	assert(TAILQ_EMPTY(&domain->parkers) && !domain->sessions && !domain->parked);
+	assert(TAILQ_EMPTY(&domain->parkers) && TAILQ_EMPTY(&domain->waiting) &&
+	       !domain->sessions && !domain->parked);
 	qda_schedule_deinit(&domain->schedule);
-=======
-	assert(TAILQ_EMPTY(&domain->ready) && TAILQ_EMPTY(&domain->waiting) && !domain->sessions);
->>>>>>> upstream
 	TAILQ_REMOVE(&domain->core->domains, domain, link);
 	if (domain->device)
 		domain->device->ops->free(domain->device);

@@ -6,12 +6,8 @@
  */
 #pragma once
 
-<<<<<<< HEAD
 #include "core/schedule.h"
-=======
-#include "core/client.h"
 #include "core/waiting.h"
->>>>>>> upstream
 #include "device/device.h"
 
 struct qda_domain {
@@ -20,13 +16,9 @@ struct qda_domain {
 	struct qda_device *device;
 	struct qda_device_info info;
 	enum qda_device_state state;
-<<<<<<< HEAD
 	struct qda_schedule schedule;
 	struct qda_session_list parkers;	/* with parked calls that wait for the device */
-=======
 	struct qda_waiting_list waiting; /* sessions that wait for a context bank */
-	struct qda_session_list ready;	/* sessions with queued calls that may go */
->>>>>>> upstream
 	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
 	uint32_t hang_ms;		/* configured; how long a call may hold its slot; 0: ever */
 	uint32_t in_flight_max, session_in_flight_max;	/* as the device allows */

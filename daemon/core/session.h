@@ -44,17 +44,12 @@ struct qda_session {
 	TAILQ_ENTRY(qda_session) parked_link;	/* domain->parkers */
 	struct qda_client *client;		/* ref */
 	struct qda_domain *domain;
-<<<<<<< HEAD
-	struct qda_device_session *device;	/* NULL once given back */
+	struct qda_device_session *device;	/* NULL while there is none, and once given back */
+	struct qda_waiting *waiting;		/* owned; WAITING */
 	struct qda_call_list queue[QDA_LEVELS];	/* waiting for a slot */
 	struct qda_call_list parked_queue;	/* parked ones that the device had no room for */
 	struct qda_call_list running;		/* on the DSP, in the order of their start */
 	struct qda_call_list parked_running;
-=======
-	struct qda_device_session *device;	/* NULL while there is none, and once given back */
-	struct qda_waiting *waiting;		/* owned; WAITING */
-	struct qda_call_list queue;		/* waiting for the device */
->>>>>>> upstream
 	struct qda_call_list doomed;		/* ended with the PD, to be told why it died */
 	struct qda_module_list modules;
 	struct qda_map_list maps;
@@ -73,7 +68,6 @@ struct qda_session {
 	uint32_t queued, in_flight, n_modules;
 	uint32_t abandoned;			/* of in_flight: answered, but still on the DSP */
 	uint32_t parked;			/* calls, waiting and running ones */
-	uint32_t hang_ms;			/* the client's own limit; 0: the domain's */
 	struct qda_client_share *share;
 	uint64_t usual_ns;			/* what a call of it takes */
 	int level;				/* of share->ready; -1: in none */

@@ -618,7 +618,7 @@ static void accounts_stay_true(void **seed)
 		step();
 	end_world();
 	/* It went where it should. */
-	assert_true(w.n_given - w.n_failed > 1500 && w.n_failed > 400);
+	assert_true(w.n_given - w.n_failed > 1000 && w.n_failed > 300);
 	assert_true(w.n_refused > 4000 && w.n_lost > 80);
 }
 
