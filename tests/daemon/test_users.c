@@ -3,12 +3,11 @@
  * Several users at the system service: who is let in, who is locked out by whom, and who sees what.
  */
 #include "peer.h"
+#include "stranger.h"
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "qda_null.h"
@@ -46,62 +45,6 @@ static int setup_system(void **state)
 				 &(struct broker_options){ .config = config, .system = true });
 }
 
-/* A process of another user. */
-struct stranger {
-	pid_t pid;
-	int said; /* a byte when it has done what it does */
-	int go;	  /* a byte there: it may end */
-};
-
-static struct stranger stranger_new(const struct broker *b, uid_t uid, gid_t gid,
-				    char (*act)(const char *socket))
-{
-	int said[2], go[2];
-	struct stranger s;
-	char byte;
-
-	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
-	s.pid = fork();
-	assert_true(s.pid >= 0);
-	if (!s.pid) {
-		close(go[1]);
-		close(said[0]);
-		if (setgroups(0, NULL) || setgid(gid) || setuid(uid))
-			_exit(1);
-		byte = act(b->socket);
-		if (write(said[1], &byte, 1) != 1)
-			_exit(1);
-		_exit(read(go[0], &byte, 1) == 1 ? 0 : 1);
-	}
-	close(said[1]);
-	close(go[0]);
-	s.said = said[0];
-	s.go = go[1];
-	return s;
-}
-
-static char stranger_said(const struct stranger *s)
-{
-	struct pollfd p = { s->said, POLLIN, 0 };
-	char byte = 0;
-
-	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-	assert_int_equal(read(s->said, &byte, 1), 1);
-	return byte;
-}
-
-static void stranger_free(const struct stranger *s)
-{
-	int status;
-
-	assert_int_equal(write(s->go, "", 1), 1);
-	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
-	assert_int_equal(status, 0);
-	close(s->go);
-	close(s->said);
-}
-
 /* 'y' when let in and served, 'n' when refused with a reason. */
 static char say_hello(const char *socket)
 {
@@ -131,8 +74,8 @@ static void only_the_group_is_let_in(void **state)
 
 	if (getuid())
 		SKIP("only root can be other users");
-	in = stranger_new(*state, 54321, the_group, say_hello);
-	out = stranger_new(*state, 54322, 54322, say_hello);
+	in = stranger_new(*state, 54321, the_group, NULL, say_hello);
+	out = stranger_new(*state, 54322, 54322, NULL, say_hello);
 	assert_int_equal(stranger_said(&in), 'y');
 	assert_int_equal(stranger_said(&out), 'n');
 	stranger_free(&in);
@@ -146,11 +89,11 @@ static void idle_connections_of_one_user_lock_no_other_out(void **state)
 
 	if (getuid())
 		SKIP("only root can be other users");
-	idle = stranger_new(*state, 54321, the_group, connect_and_idle);
+	idle = stranger_new(*state, 54321, the_group, NULL, connect_and_idle);
 	assert_int_equal(stranger_said(&idle), 'y');
 	p = peer_new(*state);
 	assert_in_range(peer_daemon_row(p).clients, 2, 65); /* 64 of them, and this */
-	other = stranger_new(*state, 54322, the_group, say_hello);
+	other = stranger_new(*state, 54322, the_group, NULL, say_hello);
 	assert_int_equal(stranger_said(&other), 'y');
 	stranger_free(&other);
 	stranger_free(&idle);
@@ -177,24 +120,11 @@ static void a_user_sees_only_rows_of_its_own(void **state)
 	if (getuid())
 		SKIP("only root can be other users");
 	p = peer_new(*state);
-	looker = stranger_new(*state, 54321, the_group, look_around);
+	looker = stranger_new(*state, 54321, the_group, NULL, look_around);
 	assert_int_equal(stranger_said(&looker), 'y');
 	peer_ok(p, REQUEST(GET_STATUS, .get_status = { 2 }));
 	assert_int_equal(p->reply.get_status.n_clients, 2); /* root sees all */
 	stranger_free(&looker);
-	peer_free(p);
-}
-
-static void directories_are_not_taken_by_the_system_service(void **state)
-{
-	struct peer *p = peer_new(*state);
-	int fd = open(SKELS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	assert_int_equal(
-		peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))->status.code,
-		EPERM);
-	close(fd);
-	peer_open(p, QDA_NULL_URI); /* from where the administrator said */
 	peer_free(p);
 }
 
@@ -204,7 +134,6 @@ int main(void)
 		TEST_WITH(only_the_group_is_let_in, setup_system),
 		TEST_WITH(idle_connections_of_one_user_lock_no_other_out, setup_system),
 		TEST_WITH(a_user_sees_only_rows_of_its_own, setup_system),
-		TEST_WITH(directories_are_not_taken_by_the_system_service, setup_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
