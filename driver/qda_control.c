@@ -109,14 +109,17 @@ static int write_question(struct qda_ctx *ctx)
 
 static void settle_capabilities(struct qda_ctx *ctx)
 {
-	struct qda_device *qdev = ctx->session->qdev;
+	struct qda_session *session = ctx->session;
 
 	if (ctx->error)
 		return;
-	mutex_lock(&qdev->capabilities_lock);
-	memcpy(qdev->capabilities + 1, ctx->payload.cpu + ctx->answer.offset, ctx->answer.length);
-	qdev->have_capabilities = true;
-	mutex_unlock(&qdev->capabilities_lock);
+	mutex_lock(&session->lock);
+	if (ctx->epoch == session->epoch) {
+		memcpy(session->capabilities + 1, ctx->payload.cpu + ctx->answer.offset,
+		       ctx->answer.length);
+		session->have_capabilities = true;
+	}
+	mutex_unlock(&session->lock);
 }
 
 static int send_question(struct qda_session *session, struct qda_ctx **out)
@@ -152,26 +155,32 @@ static int ask(struct qda_session *session)
 	return err == -EREMOTEIO ? -EOPNOTSUPP : err;
 }
 
-static bool known(struct qda_device *qdev, u32 index, u64 *value)
+static bool known(struct qda_session *session, u32 index, u64 *value)
 {
 	bool have;
 
-	mutex_lock(&qdev->capabilities_lock);
-	have = qdev->have_capabilities;
-	*value = have ? qdev->capabilities[index] : 0;
-	mutex_unlock(&qdev->capabilities_lock);
+	mutex_lock(&session->lock);
+	have = session->have_capabilities;
+	*value = have ? session->capabilities[index] : 0;
+	mutex_unlock(&session->lock);
 	return have;
+}
+
+void qda_control_forget(struct qda_session *session)
+{
+	lockdep_assert_held(&session->lock);
+	session->have_capabilities = false;
 }
 
 int qda_control_capability(struct qda_session *session, u32 index, u64 *value)
 {
 	int err;
 
-	if (known(session->qdev, index, value))
+	if (known(session, index, value))
 		return 0;
 	err = ask(session);
 	if (err)
 		return err;
-	known(session->qdev, index, value);
+	known(session, index, value);
 	return 0;
 }

@@ -28,7 +28,12 @@ int qda_control_wait(struct qda_ctx *ctx, u32 flags);
 /* The answer of a method that has one; any value is possible. */
 u64 qda_control_answer(const struct qda_ctx *ctx);
 
-/* What the DSP says about itself, asked once. -ENOTCONN: no session to ask through. */
+/*
+ * What the DSP says about itself, asked once in a session, since the answer lies where the PD can
+ * write: no other session is to believe it. -ENOTCONN: no session to ask through.
+ */
 int qda_control_capability(struct qda_session *session, u32 index, u64 *value);
+/* The PD is gone. */
+void qda_control_forget(struct qda_session *session);
 
 #endif

@@ -172,8 +172,6 @@ static int init(struct qda_device *qdev, const struct qda_transport_info *info)
 	if (!err)
 		err = drmm_mutex_init(&qdev->drm, &qdev->sessions_lock);
 	if (!err)
-		err = drmm_mutex_init(&qdev->drm, &qdev->capabilities_lock);
-	if (!err)
 		err = qda_banks_init(qdev, info);
 	return err;
 }

@@ -74,10 +74,6 @@ struct qda_device {
 	struct qda_ctx *ids[FASTRPC_MAX_ID + 1];
 	unsigned int last_id;
 	u64 generation;
-
-	struct mutex capabilities_lock;	/* protects the two below */
-	bool have_capabilities;
-	u32 capabilities[QDA_CAPABILITIES];
 };
 
 static inline struct qda_device *to_qda_device(struct drm_device *drm)

@@ -59,6 +59,7 @@ void qda_session_end(struct qda_session *session)
 		qda_bank_give(session->bank);
 	session->bank = NULL;
 	drop_client(session);
+	qda_control_forget(session);
 	qda_session_set_state(session, QDA_SESSION_IDLE);
 	mutex_unlock(&session->lock);
 }
@@ -95,19 +96,33 @@ static void settle_release(struct qda_ctx *ctx)
 	}
 }
 
-/* Made before there is a PD, so that ending it cannot fail for want of memory. */
-int qda_release_prepare(struct qda_session *session)
+static int write_release(struct qda_ctx *ctx)
 {
 	const struct fastrpc_ctl ctl = {
 		.method = FASTRPC_PROCESS_RELEASE,
-		.client_id = session->client,
+		.client_id = ctx->session->client,
 	};
+
+	return qda_control_write(ctx, &ctl);
+}
+
+/* Its payload lies where the PD can write and had all its life to do so: it is written anew. */
+static int send_release(struct qda_ctx *ctx)
+{
+	int err = write_release(ctx);
+
+	return err ? err : qda_ctx_send(ctx);
+}
+
+/* Made before there is a PD, so that ending it cannot fail for want of memory. */
+int qda_release_prepare(struct qda_session *session)
+{
 	struct qda_ctx *ctx = qda_control_new(session, QDA_CTX_PROCESS, 0, settle_release);
 	int err;
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	err = qda_control_write(ctx, &ctl);
+	err = write_release(ctx);
 	if (err)
 		qda_ctx_put(ctx);
 	else
@@ -126,7 +141,7 @@ static void release_work(struct work_struct *work)
 	session->release = NULL;
 	mutex_unlock(&session->lock);
 	/* A transport that is full for a moment does not cost a bank; unplugging ends this, too. */
-	while ((err = qda_ctx_send(ctx)) == -EBUSY)
+	while ((err = send_release(ctx)) == -EBUSY)
 		msleep(RETRY_MS);
 	if (err) {
 		ctx->error = err;
@@ -234,7 +249,7 @@ int qda_ioctl_release(struct drm_device *drm, void *data, struct drm_file *file)
 	if (args->flags)
 		err = get_event(session, file, args->user_data, &ctx->event);
 	if (!err)
-		err = qda_ctx_send(ctx);
+		err = send_release(ctx);
 	if (err) {
 		undo_release(session, before, ctx);
 		return err;

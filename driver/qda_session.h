@@ -15,6 +15,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "qda_drv.h"
 #include "qda_memory.h"
 
 struct drm_device;
@@ -44,7 +45,7 @@ enum qda_session_state {
  * @gate: held for reading while a message to the PD is made and sent, so that everything in it
  *	belongs to this PD; for writing by who begins to end it. Outermost, user memory is touched
  *	in it.
- * @lock: protects all down to @n_maps
+ * @lock: protects all down to @capabilities
  * @state: read without the lock, too; it leaves OPEN and LOST for RELEASING under @gate
  * @epoch: PDs so far; a message of an earlier one has no place in @keys and @heaps
  * @closed: the file is
@@ -55,6 +56,8 @@ enum qda_session_state {
  * @keys: of struct qda_map by key
  * @heaps: of struct qda_map by address
  * @n_maps: in both, and under way
+ * @have_capabilities: the DSP was asked
+ * @capabilities: what it said
  * @client: the DSP's name for the session; as @pd, set while OPENING
  * @ended: what the DSP said has become of the PD: enum fastrpc_pd_status, 0 while it is up. Under
  *	the lock of the device's clients; read without it, too
@@ -76,7 +79,7 @@ struct qda_session {
 	struct qda_event *lost;
 	struct rw_semaphore gate;	/* see above */
 
-	struct mutex lock;		/* protects all down to n_maps */
+	struct mutex lock;		/* protects all down to capabilities */
 	enum qda_session_state state;
 	u64 epoch;
 	bool closed;
@@ -87,6 +90,8 @@ struct qda_session {
 	struct rb_root keys;
 	struct rb_root heaps;
 	unsigned int n_maps;
+	bool have_capabilities;
+	u32 capabilities[QDA_CAPABILITIES];
 
 	s32 client;
 	u32 pd;

@@ -207,6 +207,60 @@ static void keys_of_one_pd_are_not_those_of_the_next(void **state)
 	close(fd);
 }
 
+/* All that lies before the call in the message memory: also what will end the session. */
+static void scribble(uint64_t addr)
+{
+	for (addr -= 4096; touch(dsp_memory(&dsp, addr)) >= 0; addr -= 4096)
+		memset(dsp_memory(&dsp, addr), 0xff, 4096);
+}
+
+static void a_pd_cannot_change_what_ends_it(void **state)
+{
+	const int spare = accel_open();
+
+	for (int i = 0; i < 2; i++) {
+		const int fd = session_open();
+		const int32_t ours = client();
+
+		const struct drm_qda_arg arg = arg_buffer(buffer_new(fd, 4096, NULL), 0, 1);
+
+		assert_int_equal(submit(fd, DSP_HANDLE, DRM_QDA_SC(DSP_HOLD, 1, 0, 0, 0), &arg, 1,
+					NULL), 0);
+		scribble(dsp_take(&dsp, 0).addr);
+		if (i)
+			assert_int_equal(release(fd, NULL), 0);
+		close(fd);
+		while (query(spare, DRM_QDA_QUERY_BANKS_FREE) != DSP_BANKS)
+			assert_int_equal(query(spare, DRM_QDA_QUERY_BANKS_LOST), 0);
+		assert_int_equal(dsp.control[FASTRPC_PROCESS_RELEASE].client_id, ours);
+	}
+	close(spare);
+}
+
+/* Its PD can write to where the answer lies: nobody else is told that. */
+static void what_one_session_was_told_no_other_believes(void **state)
+{
+	const int fd = session_open(), other = session_open(), none = accel_open();
+	struct drm_qda_query arch = { .type = DRM_QDA_QUERY_CAPABILITY, .index = 6 };
+
+	dsp.arch = 0x66;
+	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, &arch), 0);
+	assert_int_equal(arch.value, 0x66);
+	dsp.arch = 0x73;
+	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, &arch), 0);
+	assert_int_equal(arch.value, 0x66);
+	assert_int_equal(accel_ioctl(other, DRM_IOCTL_QDA_QUERY, &arch), 0);
+	assert_int_equal(arch.value, 0x73);
+	assert_int_equal(accel_ioctl(none, DRM_IOCTL_QDA_QUERY, &arch), -ENOTCONN);
+	assert_int_equal(release(fd, NULL), 0);
+	assert_int_equal(session_create(fd, DRM_QDA_ATTR_UNSIGNED), 0);
+	assert_int_equal(accel_ioctl(fd, DRM_IOCTL_QDA_QUERY, &arch), 0);
+	assert_int_equal(arch.value, 0x73);
+	close(fd);
+	close(other);
+	close(none);
+}
+
 static void a_pd_that_cannot_be_ended_keeps_all_it_has(void **state)
 {
 	const int fd = session_open(), spare = accel_open();
@@ -478,6 +532,8 @@ int main(void)
 		TEST(a_full_file_can_be_released),
 		TEST(keys_of_one_pd_are_not_those_of_the_next),
 		TEST(a_pd_that_cannot_be_ended_keeps_all_it_has),
+		TEST(a_pd_cannot_change_what_ends_it),
+		TEST(what_one_session_was_told_no_other_believes),
 		TEST(a_dead_pd_is_released_as_well),
 		TEST(a_release_needs_a_session),
 		TEST(a_dsp_that_goes_ends_a_release),

@@ -246,8 +246,8 @@ struct drm_qda_event {
  * @index: [in] CAPABILITY: which. Otherwise 0.
  * @value: [out] the answer
  *
- * CAPABILITY is asked of the DSP once and remembered; -EOPNOTSUPP when its firmware cannot say,
- * -ENOTCONN when nobody asked yet and this file has no session to ask through. It may wait for the
+ * CAPABILITY is asked of the DSP once in a session and remembered for it; -EOPNOTSUPP when its
+ * firmware cannot say, -ENOTCONN when this file has no session to ask through. It may wait for the
  * DSP, for 10 seconds at most: then -ETIMEDOUT. (1: unsigned PDs; 6: architecture, 0x68 for v68;
  * 10: the end of a PD is told.)
  *
