@@ -194,15 +194,17 @@ static void memory_must_be_sealed_against_shrinking(void **state)
 
 static void memory_for_reading_is_for_reading(void **state)
 {
+	const int taken = device_has(DEVICE_READS_ONLY) ? 0 : EPERM;
 	struct peer *p = peer_new(*state);
 
 	assert_int_equal(import(p, reopened(memory(8192, F_SEAL_SHRINK), O_RDONLY), 0, false),
 			 EPERM);
-	assert_int_equal(import(p, reopened(memory(8192, F_SEAL_SHRINK), O_RDONLY), 0, true), 0);
+	assert_int_equal(import(p, reopened(memory(8192, F_SEAL_SHRINK), O_RDONLY), 0, true),
+			 taken);
 	assert_int_equal(import(p, reopened(memory(8192, F_SEAL_SHRINK), O_WRONLY), 0, false),
 			 EPERM);
 	assert_int_equal(import(p, memory(8192, F_SEAL_SHRINK | F_SEAL_WRITE), 0, false), EPERM);
-	assert_int_equal(import(p, memory(8192, F_SEAL_SHRINK | F_SEAL_WRITE), 0, true), 0);
+	assert_int_equal(import(p, memory(8192, F_SEAL_SHRINK | F_SEAL_WRITE), 0, true), taken);
 	assert_int_equal(import(p, memory(8192, F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE), 0, false),
 			 EPERM);
 	peer_free(p);
@@ -606,7 +608,8 @@ static void memory_under_a_lease_stops_nobody(void **state)
 		skip();
 	}
 	code = import(p, fcntl(leased, F_DUPFD_CLOEXEC, 0), 4096, true);
-	assert_int_equal(code, EAGAIN);
+	/* A device that lends memory for reading would have to open it again. */
+	assert_int_equal(code, device_has(DEVICE_READS_ONLY) ? EAGAIN : 0);
 	assert_int_equal(fcntl(leased, F_SETLEASE, F_UNLCK), 0);
 	close(leased);
 	peer_free(p);

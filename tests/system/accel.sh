@@ -40,10 +40,12 @@ add() {
 for file in "$room"/soft/*; do
 	add -f "$file:/soft/${file##*/}"
 done
-for skel in "$build"/tests/skels/*.so; do
-	add -f "$skel:/skels/${skel##*/}"
+# Tests name what they need by where it was built; -p brings the libraries, but for our own.
+for file in "$build"/tests/skels/*.so "$build/tests/daemon/libheaphook.so"; do
+	add -f "$file:$file"
 done
-# Tests name programs by where they were built; -p brings the libraries, but for our own.
+echo "SKELS=$build/tests/skels" >"$room/env"
+add -f "$room/env:/env"
 add -f "$build/client/libqdaclient.so.0:/lib/libqdaclient.so.0"
 for program in driver/softdsp/qda-softdsp driver/softdsp/qda-softdsp-pd daemon/qdad client/qdactl \
 	examples/image/qda-image; do

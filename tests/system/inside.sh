@@ -3,6 +3,7 @@
 # In the machine that accel.sh boots: the software DSP becomes the firmware, qdad serves it, programs use it.
 set -u
 failed=0 cases=0
+. /env # SKELS=FOLDER
 
 say() { # STATUS WHAT
 	cases=$((cases + 1))
@@ -14,9 +15,21 @@ say() { # STATUS WHAT
 	fi
 }
 
+# A DSP that dies starts again, as a remote processor does.
+run_dsp() {
+	trap 'ending=yes; kill $dsp' TERM
+	ending=
+	while [ -z "$ending" ]; do
+		qda-softdsp --vdsp /dev/qda-vdsp0 --modules "$SKELS" &
+		dsp=$!
+		wait $dsp
+	done
+	wait $dsp
+}
+
 # More sessions at one time than the driver's own tests want.
 rmmod qda_vdsp && insmod /modules/qda_vdsp.ko banks=16 || exit 1
-qda-softdsp --vdsp /dev/qda-vdsp0 --modules /skels &
+run_dsp 2>>/tmp/dsp & # its shell tells who was killed
 dsp=$!
 until [ -e /dev/accel/accel0 ]; do
 	kill -0 $dsp || exit 1
@@ -40,8 +53,13 @@ kill $qdad
 wait $qdad
 say $? "qdad ends when it is told"
 
+# What tests look for in a system.
+mkdir -p /usr
+printf 'root:x:0:\nqda:x:99:\n' >/etc/group
+printf 'root:x:0:0:root:/:/bin/sh\n' >/etc/passwd
+
 # Brokers of tests find the domain on the driver.
-export QDAD_TEST_ACCEL=yes
+export QDAD_TEST_ACCEL=yes QDAD_TEST_SLOWNESS=20
 for test in /tests/*; do
 	[ -e "$test" ] || break
 	echo "# ${test##*/}"
@@ -51,5 +69,6 @@ done
 kill $dsp
 wait $dsp
 say $? "the software DSP ends when it is told"
+[ $failed = 0 ] || tail -n 20 /tmp/dsp | sed 's/^/# /'
 echo "1..$cases"
 exit $failed
