@@ -207,6 +207,158 @@ static void parts_of_a_charge_are_given_back_on_their_own(void **state)
 	assert_used(&t, 0, 0, 0);
 }
 
+/* Four uids with one connection each, and a total that is shared. */
+struct crowd {
+	struct accounts t;
+	struct qda_account uids[4], connections[4];
+	struct qda_charge held[4];
+};
+
+static void gather(struct crowd *c, uint64_t total)
+{
+	memset(c, 0, sizeof(*c));
+	make(&c->t, UINT64_MAX, UINT64_MAX, total);
+	c->t.total.shared = true;
+	for (unsigned i = 0; i < 4; i++) {
+		c->uids[i] = c->t.uid;
+		c->connections[i] = c->t.a;
+		c->connections[i].parent = &c->uids[i];
+	}
+}
+
+static int hold(struct crowd *c, unsigned uid, uint64_t amount)
+{
+	return charge(&c->t, &c->held[uid], &c->connections[uid], amount);
+}
+
+/* It gets exactly `most`. */
+static void assert_gets(struct crowd *c, unsigned uid, uint64_t most)
+{
+	assert_int_equal(hold(c, uid, most + 1), -EDQUOT);
+	assert_string_equal(c->t.fail.scope, "total");
+	assert_int_equal(hold(c, uid, most), 0);
+	assert_int_equal(c->uids[uid].used[QDA_RES_CALLS], most);
+}
+
+static void disperse(struct crowd *c)
+{
+	for (unsigned i = 0; i < 4; i++)
+		qda_charge_deinit(&c->held[i]);
+	assert_int_equal(c->t.total.used[QDA_RES_CALLS], 0);
+	assert_int_equal(c->t.total.holders[QDA_RES_CALLS], 0);
+}
+
+static void alone_a_uid_gets_half_and_newcomers_find_something(void **state)
+{
+	struct crowd c;
+
+	gather(&c, 1024);
+	assert_gets(&c, 0, 512);
+	assert_gets(&c, 1, 171); /* 512 / 3, rounded up */
+	assert_gets(&c, 2, 86);	 /* 341 / 4 */
+	assert_gets(&c, 3, 51);	 /* 255 / 5 */
+	assert_int_equal(c.t.total.holders[QDA_RES_CALLS], 4);
+	disperse(&c);
+}
+
+/* Holding, total and share of whoever asks for the 1. */
+static void refusal_says_share_use_and_number_of_uids(void **state)
+{
+	struct qda_charge more;
+	struct crowd c;
+
+	gather(&c, 1024);
+	assert_int_equal(hold(&c, 0, 512), 0);
+	assert_int_equal(hold(&c, 1, 170), 0);
+	assert_int_equal(charge(&c.t, &more, &c.connections[0], 1), -EDQUOT);
+	assert_refused(&c.t, "total", 1024, 682);
+	assert_string_equal(c.t.fail.text,
+			    "quota of calls in total: 1 wanted, 682 of 1024 in use, 512 of them by "
+			    "this uid; its fair share is 285 now, what others leave divided by 3: "
+			    "each uid that uses some, and one more; free some, or raise calls in "
+			    "[total]");
+	disperse(&c);
+}
+
+static void those_who_take_turns_get_the_same(void **state)
+{
+	struct qda_charge units[2][512];
+	struct crowd c;
+	unsigned n[2] = { 0 };
+
+	gather(&c, 1024);
+	for (unsigned i = 0; i < 1024; i++)
+		n[i % 2] += charge(&c.t, &units[i % 2][n[i % 2]], &c.connections[i % 2], 1) == 0;
+	assert_int_equal(n[0], 256);
+	assert_int_equal(n[1], 256);
+	for (unsigned i = 0; i < 512; i++)
+		qda_charge_deinit(&units[i % 2][i / 2]);
+	disperse(&c);
+}
+
+/* Who held more when there were fewer keeps it, and gets more when others have gone. */
+static void share_follows_what_is_held_now(void **state)
+{
+	struct qda_charge more;
+	struct crowd c;
+
+	gather(&c, 1024);
+	assert_int_equal(hold(&c, 0, 500), 0);
+	assert_int_equal(hold(&c, 1, 100), 0);
+	assert_int_equal(charge(&c.t, &more, &c.connections[0], 1), -EDQUOT);
+	assert_int_equal(c.uids[0].used[QDA_RES_CALLS], 500);
+	qda_charge_deinit(&c.held[1]);
+	assert_int_equal(charge(&c.t, &more, &c.connections[0], 12), 0);
+	qda_charge_deinit(&more);
+	disperse(&c);
+}
+
+static void shares_of_nothing_one_and_everything(void **state)
+{
+	struct crowd c;
+
+	gather(&c, 0);
+	assert_int_equal(hold(&c, 0, 1), -EDQUOT);
+	assert_int_equal(hold(&c, 0, UINT64_MAX), -EDQUOT);
+	assert_int_equal(hold(&c, 0, 0), 0);
+	gather(&c, 1);
+	assert_gets(&c, 0, 1);
+	assert_int_equal(hold(&c, 1, 1), -EDQUOT);
+	disperse(&c);
+	gather(&c, UINT64_MAX);
+	assert_gets(&c, 0, 1ull << 63);
+	assert_gets(&c, 1, 0x2aaaaaaaaaaaaaabull); /* (2^63 - 1) / 3, rounded up */
+	disperse(&c);
+}
+
+/* However many there are: while any is left, a uid that holds nothing gets one. */
+static void last_unit_is_for_who_has_none(void **state)
+{
+	struct qda_charge more;
+	struct crowd c;
+
+	gather(&c, 4);
+	assert_gets(&c, 0, 2);
+	assert_gets(&c, 1, 1);
+	assert_int_equal(charge(&c.t, &more, &c.connections[1], 1), -EDQUOT);
+	assert_gets(&c, 2, 1);
+	assert_int_equal(hold(&c, 3, 1), -EDQUOT);
+	assert_non_null(strstr(c.t.fail.text, "its fair share is 0 now"));
+	disperse(&c);
+}
+
+static void total_below_use_refuses_every_share(void **state)
+{
+	struct crowd c;
+
+	gather(&c, 100);
+	assert_int_equal(hold(&c, 0, 50), 0);
+	c.t.total_limits[QDA_RES_CALLS] = 10;
+	assert_int_equal(hold(&c, 1, 1), -EDQUOT);
+	assert_refused(&c.t, "total", 10, 50);
+	disperse(&c);
+}
+
 static void resources_are_apart_and_have_names(void **state)
 {
 	static const char *const names[] = { "connections", "sessions", "buffers", "buffer_bytes",
@@ -239,6 +391,13 @@ int main(void)
 		cmocka_unit_test(lowered_limit_refuses_until_use_has_sunk),
 		cmocka_unit_test(deinit_may_run_twice),
 		cmocka_unit_test(parts_of_a_charge_are_given_back_on_their_own),
+		cmocka_unit_test(alone_a_uid_gets_half_and_newcomers_find_something),
+		cmocka_unit_test(refusal_says_share_use_and_number_of_uids),
+		cmocka_unit_test(those_who_take_turns_get_the_same),
+		cmocka_unit_test(share_follows_what_is_held_now),
+		cmocka_unit_test(shares_of_nothing_one_and_everything),
+		cmocka_unit_test(last_unit_is_for_who_has_none),
+		cmocka_unit_test(total_below_use_refuses_every_share),
 		cmocka_unit_test(resources_are_apart_and_have_names),
 	};
 
