@@ -20,7 +20,7 @@
 #define BIG   (16u << 20)
 
 static char dir[] = "/tmp/qda-bench-XXXXXX";
-static char path[64];
+static char path[64], config[64];
 static pid_t daemon_pid;
 static unsigned users;
 static struct qda_client *client;
@@ -28,7 +28,17 @@ static struct qda_module *module;
 static struct qda_buffer *buffer;
 static char small_in[4096], small_out[4096];
 
-/* qdad with its own software DSP, ready when it says so. */
+/* Never that of this machine or user. */
+static void write_config(void)
+{
+	FILE *file = fopen(config, "we");
+
+	if (!file || fputs(on_accel ? "[domain cdsp]\ndevice=accel\n" : "", file) < 0 ||
+	    fclose(file))
+		die("%s cannot be written", config);
+}
+
+/* qdad with its own software DSP, or the one of the driver; ready when it says so. */
 static void start_daemon(void)
 {
 	char word[8] = "";
@@ -37,12 +47,14 @@ static void start_daemon(void)
 	if (!mkdtemp(dir) || pipe(ready) < 0)
 		die("no temporary directory");
 	snprintf(path, sizeof(path), "%s/qdad.sock", dir);
+	snprintf(config, sizeof(config), "%s/conf", dir);
+	write_config();
 	daemon_pid = fork();
 	if (daemon_pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		dup2(ready[1], 3);
-		execl(BENCH_QDAD, "qdad", "--user", "--socket", path, "--modules", BENCH_SKELS,
-		      "--ready-fd", "3", NULL);
+		execl(BENCH_QDAD, "qdad", "--user", "--socket", path, "--config", config,
+		      "--ready-fd", "3", on_accel ? NULL : "--modules", BENCH_SKELS, NULL);
 		_exit(127);
 	}
 	close(ready[1]);
@@ -73,6 +85,7 @@ static void stop(void)
 	client = qda_disconnect(client);
 	kill(daemon_pid, SIGTERM);
 	waitpid(daemon_pid, NULL, 0);
+	unlink(config);
 	rmdir(dir);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The soft device without a broker: this process drives daemon/device/soft itself, as qdad does,
- * and calls the null skel with one in and one out buffer.
+ * The device without a broker: this process drives daemon/device/soft or accel itself, as qdad does
+ * (on accel that is a SUBMIT and its event), and calls the null skel with one in and one out buffer.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -88,24 +88,33 @@ static void open_null(void)
 	handle = out[0];
 }
 
-static void start(void)
+static int new_device(void)
 {
 	static const char *const dirs[] = { BENCH_SKELS, NULL };
 	struct qda_soft_config config = { .name = "cdsp",
 					  .program = BENCH_SOFTDSP,
 					  .module_dirs = dirs };
+	const struct qda_accel_config accel = { .name = "cdsp" };
+
+	if (on_accel)
+		return qda_accel_new(&loop, &accel, &events, NULL, &device);
+	return qda_soft_new(&loop, &config, &events, NULL, &device);
+}
+
+static void start(void)
+{
 	struct qda_device_open open = { .session_cookie = COOKIE_SESSION, .name = "bench" };
 
 	uv_loop_init(&loop);
-	if (qda_soft_new(&loop, &config, &events, NULL, &device) < 0)
-		die("the soft device did not start");
+	if (new_device() < 0)
+		die("the device did not start");
 	while (!up)
 		uv_run(&loop, UV_RUN_ONCE);
 	if (device->ops->session_open(device, &open, COOKIE_OPEN, &session) < 0)
-		die("no session on the soft device");
+		die("no session on the device");
 	wait_for(COOKIE_OPEN);
 	if (device->ops->buffer_create(device, 4096, &buffer) < 0)
-		die("no buffer on the soft device");
+		die("no buffer on the device");
 	open_null();
 }
 
@@ -131,4 +140,4 @@ static void stop(void)
 	uv_loop_close(&loop);
 }
 
-const struct way way_direct = { "direct", "the soft device without a broker", start, call, stop };
+const struct way way_direct = { "direct", "the device without a broker", start, call, stop };

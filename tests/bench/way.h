@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct way {
@@ -18,11 +19,14 @@ struct way {
 
 extern const struct way way_ping_pong;	/* two processes, bare SEQPACKET */
 extern const struct way way_relay;	/* a third one with epoll between them */
-extern const struct way way_direct;	/* the soft device, no broker */
+extern const struct way way_direct;	/* the device, no broker */
 extern const struct way way_brokered;	/* libqdaclient, qdad, the same null skel */
 extern const struct way way_brokered_inline;	/* 64 bytes in and out in the messages */
 extern const struct way way_brokered_inline_4k;
 extern const struct way way_brokered_16m;	/* 16 MiB in a shared buffer */
+
+/* On a DSP behind the driver, which is there already with the skels; else on the soft device. */
+extern bool on_accel;
 
 /* Calls per second with `depth` calls on their way, over `n` calls. way_brokered must be
  * started. */

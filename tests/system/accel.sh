@@ -5,6 +5,7 @@
 # qdad on a DSP behind the driver: in a machine of its own (see ../driver/run.sh) with the modules, the software DSP as
 # firmware, the daemon and its programs, all from the folder BUILD. What qda-image makes of PICTURE there must be, byte
 # for byte, what it makes here, where qdad has the soft device. Then each TEST, a program of BUILD/tests, runs there.
+# The benchmark runs there too, as a person wants it who sets QDAD_BENCH to its options (see ../bench/vm.sh).
 # Exit status 77, and the reason, when there is nothing to boot.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,11 +45,11 @@ done
 for file in "$build"/tests/skels/*.so "$build/tests/daemon/libheaphook.so"; do
 	add -f "$file:$file"
 done
-echo "SKELS=$build/tests/skels" >"$room/env"
+echo "SKELS=$build/tests/skels BENCH='${QDAD_BENCH-}'" >"$room/env"
 add -f "$room/env:/env"
 add -f "$build/client/libqdaclient.so.0:/lib/libqdaclient.so.0"
 for program in driver/softdsp/qda-softdsp driver/softdsp/qda-softdsp-pd daemon/qdad client/qdactl \
-	examples/image/qda-image; do
+	examples/image/qda-image tests/bench/invoke; do
 	add -p "$build/$program" -f "$build/$program:$build/$program"
 done
 for test; do

@@ -3,7 +3,7 @@
 # In the machine that accel.sh boots: the software DSP becomes the firmware, qdad serves it, programs use it.
 set -u
 failed=0 cases=0
-. /env # SKELS=FOLDER
+. /env # SKELS=FOLDER BENCH=OPTIONS
 
 say() { # STATUS WHAT
 	cases=$((cases + 1))
@@ -52,6 +52,12 @@ done
 kill $qdad
 wait $qdad
 say $? "qdad ends when it is told"
+
+# Shortly, to see that it works; or for its figures: then the DSP is on the core of all the others.
+[ -z "$BENCH" ] || taskset -a -p 1 "$(pidof qda-softdsp)" >/dev/null
+# shellcheck disable=SC2086 # words are meant to split
+invoke --accel ${BENCH:---rounds 1 --calls 20}
+say $? "the benchmark gets its answers"
 
 # What tests look for in a system.
 mkdir -p /usr
