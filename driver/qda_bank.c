@@ -4,6 +4,7 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/sched.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -291,8 +292,10 @@ static void clear(struct qda_bank *bank)
 	struct qda_mapping *mapping, *next;
 
 	lockdep_assert_held(&bank->lock);
-	list_for_each_entry_safe(mapping, next, &bank->mappings, node)
+	list_for_each_entry_safe(mapping, next, &bank->mappings, node) {
 		unmap(mapping, bank->dev);
+		cond_resched();
+	}
 }
 
 void qda_bank_give(struct qda_bank *bank)

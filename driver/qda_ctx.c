@@ -290,6 +290,8 @@ static int send_error(int err)
 	case -EAGAIN:
 	case -ENOMEM:
 	case -ENOBUFS:
+	case -ETIMEDOUT:	/* so rpmsg says that no room came free */
+	case -ERESTARTSYS:
 		return -EBUSY;
 	default:
 		return -EIO;

@@ -48,7 +48,8 @@
  * to use the buffer; handles are numbers of one file and mean nothing in another. To share a
  * buffer, use PRIME (DRM_IOCTL_PRIME_HANDLE_TO_FD, _FD_TO_HANDLE), also for memory of others: an
  * import is attached to the DSP when it is first used, and must then be one contiguous range for
- * it.
+ * it. Memory of others that may only be read stays so for the DSP; a buffer of this device that
+ * comes back is the buffer itself, writable for all who import it.
  *
  * The PD can reach every buffer that this file has named in a call or mapped, until its handle is
  * closed and no key and no call uses it, and may write to it at any time. A buffer's contents after
