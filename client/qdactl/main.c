@@ -15,7 +15,7 @@
 
 static const struct verb *const verbs[] = {
 	&verb_list,   &verb_status, &verb_health,  &verb_invoke, &verb_run,    &verb_explain,
-	&verb_quota,  &verb_kill,   &verb_monitor, &verb_policy, &verb_reload,
+	&verb_top,    &verb_quota,  &verb_kill,    &verb_monitor, &verb_policy, &verb_reload,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -22,7 +22,7 @@ struct verb {
 };
 
 extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_run, verb_explain,
-	verb_quota, verb_kill, verb_reload, verb_policy, verb_monitor;
+	verb_quota, verb_kill, verb_reload, verb_policy, verb_monitor, verb_top;
 
 /* Options that every verb has, for its getopt_long table and its switch. */
 /* clang-format off */

@@ -479,3 +479,14 @@ void qda_schedule_retry(struct qda_domain *domain)
 	while ((session = TAILQ_FIRST(&domain->schedule.stalled)))
 		qda_schedule_unstall(session);
 }
+
+uint32_t qda_schedule_queued(const struct qda_session *session)
+{
+	const struct qda_call *call;
+	uint32_t n = 0;
+
+	for (unsigned level = 0; level < QDA_LEVELS; level++)
+		TAILQ_FOREACH (call, &session->queue[level], queue_link)
+			n++;
+	return n;
+}

@@ -118,3 +118,6 @@ void qda_schedule_retry(struct qda_domain *domain);
 
 /* DSP time that a user or client was served until now, running calls counted. */
 uint64_t qda_flow_running_ns(const struct qda_flow *flow, uint64_t now_ns);
+
+/* How many calls of the session wait for a slot. */
+uint32_t qda_schedule_queued(const struct qda_session *session);

@@ -175,3 +175,13 @@ bool qda_waiting_cancel(struct qda_client *client, uint64_t serial)
 	give_up(session, &fail);
 	return true;
 }
+
+uint32_t qda_waiting_count(const struct qda_domain *domain)
+{
+	const struct qda_waiting *waiting;
+	uint32_t n = 0;
+
+	TAILQ_FOREACH (waiting, &domain->waiting, link)
+		n++;
+	return n;
+}

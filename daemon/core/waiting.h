@@ -33,3 +33,5 @@ void qda_waiting_serve(struct qda_domain *domain);
 void qda_waiting_end(struct qda_domain *domain, const struct qda_fail *fail);
 /* The client takes back the request with that serial. false: it does not wait. */
 bool qda_waiting_cancel(struct qda_client *client, uint64_t serial);
+/* How many wait. */
+uint32_t qda_waiting_count(const struct qda_domain *domain);

@@ -305,6 +305,8 @@ static int handle_invoke(const struct qda_request *r, struct qda_fail *fail)
 		.in = r->rest,
 		.n_in = r->n_rest,
 		.timeout_us = r->msg->invoke.timeout_us,
+		.priority = r->msg->invoke.priority,
+		.parked = r->msg->invoke.flags & QDA_INVOKE_PARKED,
 	};
 	uint32_t in, out;
 

@@ -25,7 +25,7 @@ void qda_rows_domains(struct qda_core *core, struct qda_rows *rows, uint32_t *n)
 			.name = domain->name,
 			.state = qda_domain_state_name(domain->state),
 			.device = domain->info.kind,
-			.text = domain->why,
+			.text = domain->state == QDA_DEVICE_UP ? domain->note : domain->why,
 			.arch = domain->info.arch,
 			.sessions_max = domain->info.sessions_max,
 			.sessions = domain->sessions,
@@ -35,6 +35,9 @@ void qda_rows_domains(struct qda_core *core, struct qda_rows *rows, uint32_t *n)
 			.busy_ns = domain->busy_ns,
 			.unsigned_pd = domain->info.unsigned_pd,
 			.in_flight_max = domain->in_flight_max,
+			.parked = domain->parked,
+			.quarantined = domain->quarantined,
+			.waiting = qda_waiting_count(domain),
 		};
 	}
 }
@@ -124,6 +127,8 @@ static void fill_session(const struct qda_session *session, struct qda_msg_sessi
 		.busy_ns = session->busy_ns,
 		.age_ns = qda_core_now(session->client->core) - session->since_ns,
 		.kind = session->kind,
+		.queued = qda_schedule_queued(session),
+		.parked = session->parked,
 	};
 }
 
