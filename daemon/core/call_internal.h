@@ -73,6 +73,9 @@ int qda_session_submit(struct qda_session *session);
 void qda_session_submit_parked(struct qda_session *session);
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done);
 
+/* Answer all that run; they are abandoned. */
+void qda_session_abandon_calls(struct qda_session *session, const struct qda_fail *fail);
+
 /* End a call that is queued or doomed. */
 void qda_call_drop(struct qda_call *call, const struct qda_fail *fail);
 /* Its deadline has passed. */
@@ -81,6 +84,8 @@ void qda_call_expire(struct qda_deadline *deadline);
 /* Inline out argument i (0-based among the out buffers) as bytes in staging; NULL when it has
  * none. */
 const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *length);
+/* The same for argument i of all buffers, in ones first. */
+const uint8_t *qda_call_bytes(const struct qda_call *call, uint32_t i, size_t *length);
 
 void qda_call_free(struct qda_call *call);
 int qda_call_pools_init(struct qda_call_pools *pools);

@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/call_internal.h"
 #include "core/module.h"
+#include "core/watch.h"
 #include "util/container.h"
 
 #define PAGE	       4096u
@@ -155,6 +156,7 @@ static void set_running(struct qda_call *call)
 	session->client->user->in_flight++;
 	session->domain->in_flight++;
 	qda_schedule_begin(call);
+	qda_watch_call(call);
 }
 
 /* 0; -ENOSPC: no staging, -EBUSY: no room on the device; it stays queued. After any other failure it
@@ -218,15 +220,20 @@ void qda_session_submit_parked(struct qda_session *session)
 	}
 }
 
-const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *length)
+const uint8_t *qda_call_bytes(const struct qda_call *call, uint32_t i, size_t *length)
 {
-	const struct qda_call_slot *slot = &call->slots[fastrpc_sc_in(call->sc) + i];
+	const struct qda_call_slot *slot = &call->slots[i];
 
 	if (!slot->is_inline || call->staging_first < 0)
 		return NULL;
 	*length = slot->place.length;
 	return call->session->staging_view + (size_t)call->staging_first * PAGE +
 	       slot->place.offset;
+}
+
+const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *length)
+{
+	return qda_call_bytes(call, fastrpc_sc_in(call->sc) + i, length);
 }
 
 size_t qda_call_copy_outs(const struct qda_call *call, uint8_t *to, size_t room)
@@ -407,6 +414,21 @@ static void give_up(struct qda_call *call, const struct qda_fail *fail)
 	if (parked)
 		qda_session_submit_parked(session);
 	qda_domain_pump(session->domain);
+}
+
+void qda_session_abandon_calls(struct qda_session *session, const struct qda_fail *fail)
+{
+	struct qda_call *call;
+
+	TAILQ_FOREACH (call, &session->running, queue_link) {
+		if (call->answered)
+			continue;
+		session->abandoned++;
+		answer_fail(call, fail);
+	}
+	TAILQ_FOREACH (call, &session->parked_running, queue_link)
+		if (!call->answered)
+			answer_fail(call, fail);
 }
 
 static void explain_expiry(const struct qda_call *call, struct qda_fail *fail)

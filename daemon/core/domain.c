@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/call_internal.h"
+#include "core/watch.h"
 #include "core/monitor.h"
 
 static const char *const state_names[] = {
@@ -138,6 +139,7 @@ static void renew(struct qda_session *session)
 {
 	session->may_be_urgent = false;
 	qda_schedule_update(session);
+	qda_watch_renew(session);
 }
 
 void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms)

@@ -25,11 +25,13 @@ struct qda_domain {
 	uint32_t in_flight, queued;	/* parked ones apart, */
 	uint32_t parked, parked_max;	/* that is, here, queued and running ones */
 	uint32_t sessions;
+	uint32_t quarantined;		/* sessions that were closed and do not end */
 	uint64_t calls, busy_ns;
 	bool pumping;
 	struct qda_stats stats;
 	char name[16];
 	char why[160];
+	char note[160];			/* what is wrong with it while it is up */
 };
 
 /* What a domain's device is to be created with: owner is the domain. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,6 +180,13 @@ void qda_module_drop_wire(struct qda_session *session, uint32_t wire)
 		return;
 }
 
+static void clean(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+}
+
 static void fail_open(struct qda_call *call, uint32_t code)
 {
 	struct qda_fail fail;
@@ -191,11 +199,21 @@ static void fail_open(struct qda_call *call, uint32_t code)
 			 (int)length, said);
 	else
 		qda_fail(&fail, EREMOTEIO, "the DSP did not open the module (%#x)", code);
-	for (char *c = fail.text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' '; /* a skel may have said anything */
+	clean(fail.text); /* a skel may have said anything */
 	fail.aee = code;
 	qda_reply_fail(call->client, &call->to, &fail);
+}
+
+/* As it stands in staging, where the PD may have written other text: it is for people only. */
+static void note_uri(struct qda_module *module, const struct qda_call *call)
+{
+	size_t length = 0;
+	const char *uri = (const char *)qda_call_bytes(call, 1, &length);
+
+	if (!uri)
+		return;
+	snprintf(module->uri, sizeof(module->uri), "%.*s", (int)strnlen(uri, length), uri);
+	clean(module->uri);
 }
 
 void qda_module_opened(struct qda_call *call, int32_t result)
@@ -229,6 +247,7 @@ void qda_module_opened(struct qda_call *call, int32_t result)
 	}
 	module = qda_module_adopt(session, out.handle, &call->out_handles);
 	if (module) {
+		note_uri(module, call);
 		qda_reply(call->client, &call->to, &(struct qda_outcome){ .id = module->handle });
 		return;
 	}

@@ -13,6 +13,7 @@ struct qda_module {
 	struct qda_charge charge;
 	uint64_t handle;
 	uint32_t wire;
+	char uri[96];		/* how it was opened, cut; empty: a method made it. For people */
 };
 
 /* Load by URI; the answer carries the handle. */

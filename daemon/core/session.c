@@ -15,6 +15,7 @@
 #include "core/module.h"
 #include "core/monitor.h"
 #include "core/waiting.h"
+#include "core/watch.h"
 
 static const char *const state_names[] = {
 	[QDA_SESSION_WAITING] = "waiting",
@@ -301,6 +302,7 @@ static void unlink_session(struct qda_session *session)
 /* The device's side is gone: so is the memory it saw. */
 static void device_gone(struct qda_session *session)
 {
+	qda_watch_ended(session);
 	remove_cookies(session);
 	drop_staging(session);
 	qda_charge_deinit(&session->fd);
@@ -342,6 +344,7 @@ static void drop_modules(struct qda_session *session)
 /* Have the device end the PD. Its completion comes to qda_session_closed(). */
 static void close_device(struct qda_session *session)
 {
+	qda_watch_closing(session);
 	session->domain->device->ops->session_close(session->device, session->close_cookie);
 }
 
@@ -413,6 +416,7 @@ static void release(struct qda_session *session)
 		break;
 	case QDA_SESSION_OPENING:
 		session->state = QDA_SESSION_CLOSING; /* closed when it has opened */
+		qda_watch_closing(session);
 		break;
 	case QDA_SESSION_OPEN:
 		begin_close(session);

@@ -68,6 +68,8 @@ struct qda_session {
 	uint32_t queued, in_flight, n_modules;
 	uint32_t abandoned;			/* of in_flight: answered, but still on the DSP */
 	uint32_t parked;			/* calls, waiting and running ones */
+	struct qda_deadline hang, late;		/* of its oldest call; of its end: core/watch.h */
+	bool quarantined;
 	struct qda_client_share *share;
 	uint64_t usual_ns;			/* what a call of it takes */
 	int level;				/* of share->ready; -1: in none */

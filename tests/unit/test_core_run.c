@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/watch.h"
 #include "core_scene.h"
 
 static struct scene s;
@@ -558,7 +559,9 @@ static void deadline_passes_after_the_client_has_gone(void **state)
 	guest_go(&g);
 	scene_clock += 10000;
 	qda_core_expire(s.core);
-	assert_int_equal(qda_core_next_deadline(s.core), 0);
+	/* What is left is the one by which its session is to end. */
+	assert_int_equal(qda_core_next_deadline(s.core),
+			 scene_clock - 10000 + QDA_QUARANTINE_MS * 1000000ull);
 	assert_int_equal(s.core->total.used[QDA_RES_CALLS], 1);
 	fake_done(call_op(), -ECANCELED, 0);
 	assert_int_equal(s.core->total.used[QDA_RES_CALLS], 0);
