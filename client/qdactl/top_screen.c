@@ -26,15 +26,16 @@ struct screen {
 };
 
 static const char *const help[] = {
-	"P  sort by share of DSP time       M  by memory",
-	"C  by calls a second               R  by refusals",
-	"N  by number of the client         r  the other way round",
-	"u  only one user                   /  only what has a text in program, name or unit",
-	"k  end a client                    Up, Down, PgUp, PgDn, Home  move in the list",
-	"h  this help                       q  quit",
+	"P   sort by share of DSP time         M   by memory",
+	"C   by calls a second                 R   by refusals",
+	"N   by number of the client           r   the other way round",
+	"u   only one user                     /   only what has a text in it",
+	"k   end a client                      q   quit",
+	"h   this help                         arrows, PgUp, PgDn, Home   move",
 	"",
-	"Load is the share of a domain's slots that calls held. SHARE is the share of all DSP",
-	"time that a client's calls held. Both count a call when it has ended.",
+	"Load is the share of a domain's slots that calls held, SHARE the share of",
+	"all DSP time that a client's calls held. A call counts when it has ended.",
+	"A wider terminal shows names and units of clients, too.",
 };
 
 static void put_line(int y, const char *line, int attributes)
