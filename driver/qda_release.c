@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ends of PDs: those that are asked for, by RELEASE or by closing the file, those that the DSP tells
- * of, and those that it refuses. Only the answer of the DSP, or its end, gives a context bank back;
- * nobody waits for that. Process context, unless it says otherwise.
+ * Ends of PDs: those that are asked for, by RELEASE or by closing the file, those that the DSP
+ * tells of, and those that it refuses. Only the answer of the DSP, or its end, gives a context bank
+ * back; nobody waits for that. Process context, unless it says otherwise.
  */
 #include <linux/delay.h>
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause
 /*
  * The host's half of FastRPC: argument tables are checked, laid out and written as metadata, and a
- * response or notification is read. Owns nothing and keeps nothing; may be called from anywhere. What it decides on
- * are the host's private copies; of shared memory it reads only the numbers of out handles.
+ * response or notification is read. Owns nothing and keeps nothing; may be called from anywhere.
+ * What it decides on are the host's private copies; of shared memory it reads only the numbers of
+ * out handles.
  */
 #include <linux/errno.h>
 #include <linux/string.h>

@@ -181,8 +181,9 @@ struct drm_qda_arg {
 /* --- events, for SUBMIT and for commands with DRM_QDA_ASYNC --- */
 
 /*
- * A flag of INIT_ATTACH, INIT_CREATE, RELEASE, MAP and UNMAP: return as soon as the request is under
- * way; a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data is 0.
+ * A flag of INIT_ATTACH, INIT_CREATE, RELEASE, MAP and UNMAP: return as soon as the request is
+ * under way; a DRM_QDA_EVENT_DONE with the same user_data tells how it ended. Without it, user_data
+ * is 0.
  */
 #define DRM_QDA_ASYNC		(1u << 0)
 
