@@ -87,6 +87,52 @@ static void context_banks_run_out_with_words(void **state)
 	peer_free(p);
 }
 
+/* The first message is the answer to whoever waits: it comes when a bank does, or the time is up. */
+static void session_is_waited_for(void **state)
+{
+	struct peer *p = peer_new(*state), *waits = peer_new(*state);
+	unsigned banks = peer_domain_row(p).sessions_max;
+	const struct qda_msg_reply *reply;
+	uint64_t last = 0, serial;
+
+	for (unsigned i = 0; i < banks; i++)
+		last = peer_session(p);
+	serial = peer_post(waits, REQUEST(SESSION_OPEN, .session_open = { .wait_ms = 1 }), NULL, 0,
+			   NULL, 0);
+	reply = peer_await(waits, serial);
+	assert_int_equal(reply->status.code, EUSERS);
+	assert_string_equal(reply->status.scope, "device");
+	assert_int_equal(reply->status.limit, banks);
+	serial = peer_post(waits, REQUEST(SESSION_OPEN, .session_open = { .wait_ms = 600000 }),
+			   NULL, 0, NULL, 0);
+	peer_ok(p, REQUEST(SESSION_CLOSE, .session_close = { last }));
+	reply = peer_await(waits, serial);
+	assert_int_equal(reply->status.code, 0);
+	assert_int_not_equal(reply->session_open.session, 0);
+	peer_free(waits);
+	peer_free(p);
+}
+
+SETUP(few_requests, "[quota default]\nrequests=1\nburst=3\n")
+
+/* Hello is not counted. */
+static void requests_have_a_rate(void **state)
+{
+	struct peer *p = peer_new(*state);
+	const struct qda_msg_status *status;
+	unsigned n = 0;
+
+	do
+		status = &peer_call(p, REQUEST(LIST_DOMAINS))->status;
+	while (!status->code && ++n < 10000); /* more than three only if it took seconds */
+	assert_true(n >= 3);
+	assert_int_equal(status->code, EDQUOT);
+	assert_string_equal(status->resource, "requests");
+	assert_string_equal(status->scope, "uid");
+	assert_in_range(status->retry_ms, 1, 1001);
+	peer_free(p);
+}
+
 SETUP(two_buffers, "[connection]\nbuffers=2\n")
 
 static void buffers_are_limited(void **state)
@@ -448,6 +494,8 @@ int main(void)
 		TEST_WITH(sessions_of_a_uid_are_limited, three_sessions_of_a_uid),
 		TEST_WITH(sessions_in_all_are_limited, two_sessions_in_all),
 		TEST_WITH(context_banks_run_out_with_words, sessions_without_end),
+		TEST_WITH(session_is_waited_for, sessions_without_end),
+		TEST_WITH(requests_have_a_rate, few_requests),
 		TEST_WITH(buffers_are_limited, two_buffers),
 		TEST_WITH(buffer_bytes_are_limited, a_megabyte),
 		TEST(sizes_no_buffer_can_have_are_refused),
