@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -362,8 +363,8 @@ static pid_t clone_into(const char *cgroup, pid_t pid)
 }
 
 /* A connection made by a process in unit B, which is gone, and whose pid a process in unit A has
- * now. */
-static pid_t swap(const struct broker *b, int fd)
+ * now. 0: somebody else was quicker to take that pid. */
+static pid_t try_swap(const struct broker *b, int fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	pid_t first, second;
@@ -377,11 +378,28 @@ static pid_t swap(const struct broker *b, int fd)
 	assert_int_equal(waitpid(first, &status, 0), first);
 	assert_int_equal(status, 0);
 	second = clone_into(cgroup_a, first);
-	if (!second)
+	if (!second) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
+	}
+	if (second < 0 && errno == EEXIST)
+		return 0;
 	assert_int_equal(second, first);
 	return second;
+}
+
+static pid_t swap(const struct broker *b, int *fd)
+{
+	pid_t pid;
+
+	for (;;) {
+		*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		pid = try_swap(b, *fd);
+		if (pid)
+			return pid;
+		close(*fd);
+	}
 }
 
 static int hello_code(int fd)
@@ -415,10 +433,8 @@ static void a_pid_used_again_gives_nobody_its_unit(void **state)
 
 		if (i % 2 == 0)
 			broker_signal(b, SIGSTOP);
-		for (unsigned k = 0; k < BATCH; k++) {
-			fds[k] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-			pids[k] = swap(b, fds[k]);
-		}
+		for (unsigned k = 0; k < BATCH; k++)
+			pids[k] = swap(b, &fds[k]);
 		broker_signal(b, SIGCONT);
 		for (unsigned k = 0; k < BATCH; k++) {
 			assert_int_equal(hello_code(fds[k]), EACCES);
