@@ -75,11 +75,11 @@ client twice "$@"
 says 2 'a skel in five minutes doubles a million bytes' "$(run "$dir/modules" "$dir/twice")" '42 ... 42'
 
 # The configuration that the page shows.
-# Its directories need not be on this machine.
-awk '/^    \[daemon\]/ { inside = 1 } /^[^ ]/ { inside = 0 } inside { print substr($0, 5) }' "$top/README.md" |
-	sed "s,^modules=.*,modules=$dir/modules:$dir," >"$dir/qdad.conf"
+# Its directories and its group need not be on this machine.
+awk '/^    \[policy 10-camera\]/ { inside = 1 } /^[^ ]/ { inside = 0 } inside { print substr($0, 5) }' "$top/README.md" |
+	sed "s,^modules=.*,modules=$dir/modules:$dir,; s,^group=.*,group=0," >"$dir/qdad.conf"
 said=$("$build/daemon/qdad" --check-config --config "$dir/qdad.conf" 2>&1) || said="refused: $said"
-says 3 'the configuration is one that qdad takes' "$(grep -c '^\[' "$dir/qdad.conf") sections $said" '5 sections '
+says 3 'the configuration is one that qdad takes' "$(grep -c '^\[' "$dir/qdad.conf") sections $said" '7 sections '
 
 # The keys of the tables, with the defaults that are printed there, are such as qdad takes.
 {
