@@ -505,6 +505,31 @@ static void closing_a_session_ends_its_calls(void **state)
 	peer_free(p);
 }
 
+static int setup_impatient(void **state)
+{
+	return broker_setup_with(
+		state, &(struct broker_options){ .config = "[domain cdsp]\nhang_ms=200\n" });
+}
+
+static void a_call_that_hangs_ends_its_session_and_no_other(void **state)
+{
+	struct peer *p = peer_new(*state), *other = peer_new(*state);
+	uint64_t good = peer_open(other, QDA_NULL_URI), serial;
+	const struct qda_msg_status *status;
+
+	serial = post_number(p, peer_open(p, QDA_BAD_URI), QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
+	status = &peer_await(p, serial)->status;
+	assert_int_equal(status->code, ECONNRESET);
+	assert_non_null(strstr(status->text, "ran longer than hang_ms=200"));
+	UNTIL (peer_domain_row(other).in_flight == 0)
+		;
+	UNTIL (broker_processes(*state, "qda-softdsp-pd") == 1) /* that of the other */
+		;
+	invocation_run(other, invocation_new(good, QDA_NULL_NOTHING));
+	peer_free(other);
+	peer_free(p);
+}
+
 static void closing_a_session_ends_its_modules(void **state)
 {
 	struct peer *p = peer_new(*state);
@@ -571,6 +596,7 @@ int main(void)
 		TEST(nobody_cancels_anothers_call),
 		TEST(a_call_and_its_cancel_race_without_loss),
 		TEST(closing_a_session_ends_its_calls),
+		TEST_WITH(a_call_that_hangs_ends_its_session_and_no_other, setup_impatient),
 		TEST(closing_a_session_ends_its_modules),
 		TEST(a_module_may_be_closed_while_it_is_called),
 		TEST(a_buffer_freed_under_a_call_stays_until_its_end),
