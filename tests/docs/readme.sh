@@ -84,7 +84,7 @@ says 3 'the configuration is one that qdad takes' "$(grep -c '^\[' "$dir/qdad.co
 # The keys of the tables, with the defaults that are printed there, are such as qdad takes.
 {
 	awk -F' *[|] *' '/^[|] [*][*]\[/ { gsub(/[*]/, "", $2); sub(/NAME/, "cdsp", $2); print $2 }
-		/^[|] `(hello_ms|drain_ms|session_in_flight|device)` / { gsub(/`/, ""); print $2 "=" $3 }' "$top/README.md"
+		/^[|] `(hello_ms|drain_ms|session_in_flight|client_in_flight|device)` / { gsub(/`/, ""); print $2 "=" $3 }' "$top/README.md"
 	for section in connection:3 'quota default:4' total:5; do
 		echo "[${section%:*}]"
 		awk -F' *[|] *' -v column="${section#*:}" \
@@ -92,7 +92,7 @@ says 3 'the configuration is one that qdad takes' "$(grep -c '^\[' "$dir/qdad.co
 	done
 } >"$dir/qdad.conf"
 said=$("$build/daemon/qdad" --check-config --config "$dir/qdad.conf" 2>&1) || said="refused: $said"
-says 4 'the keys in the tables are those of qdad' "$(grep -c = "$dir/qdad.conf") keys $said" '34 keys '
+says 4 'the keys in the tables are those of qdad' "$(grep -c = "$dir/qdad.conf") keys $said" '38 keys '
 
 installed "$@"
 says 5 'an installation is enough to write a client' "$(run "$build/tests/skels" "$dir/sum")" 10
