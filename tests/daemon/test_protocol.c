@@ -167,7 +167,7 @@ static void hello_tells_limits_and_version(void **state)
 	assert_int_equal(reply->hello.version, 1);
 	assert_string_equal(reply->hello.daemon, "qdad " QDA_VERSION);
 	assert_int_not_equal(reply->hello.epoch, 0);
-	assert_true(reply->hello.client_dirs);
+	assert_int_equal(reply->hello.client_dirs, device_has(DEVICE_CLIENT_DIRS));
 	assert_int_equal(reply->hello.limits.message_bytes, QDA_MESSAGE_MAX);
 	assert_int_equal(reply->hello.limits.fds, 16);
 	assert_int_equal(reply->hello.limits.inline_bytes, 61440);
