@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -252,6 +253,7 @@ int main(int argc, char **argv)
 {
 	const char *first = argc > 1 ? argv[1] : "", *name;
 
+	setlocale(LC_CTYPE, "");
 	if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help")) {
 		print_help();
 		return EXIT_OK;

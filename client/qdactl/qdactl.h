@@ -57,6 +57,13 @@ int connect_broker(struct qda_client **out);
  * might obey are shown as dots. */
 void put_text(FILE *f, const char *s, size_t n);
 
+/* As much of s as takes at most `width` columns, into `out`; returns how many it takes. What would
+ * confuse a terminal stands there as '?'. */
+int fit_columns(char *out, size_t size, const char *s, int width);
+/* The same with blanks behind it up to `width`, which is less than 100. */
+#define COLUMN_TEXT 512
+const char *pad_columns(char out[COLUMN_TEXT], const char *s, int width);
+
 /* Print an object and give up our reference. */
 void print_json(struct json_object *object);
 /* Members of objects, 0 or "" when they are missing. */

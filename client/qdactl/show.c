@@ -45,7 +45,7 @@ static void list_domains(struct json_object *rows)
 
 static void list_clients(struct json_object *rows)
 {
-	char user[SHORT_TEXT];
+	char user[SHORT_TEXT], column[COLUMN_TEXT], name[COLUMN_TEXT];
 
 	if (!count(rows))
 		return;
@@ -53,9 +53,11 @@ static void list_clients(struct json_object *rows)
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *c = row(rows, i);
 
-		printf("%7" PRIu64 "  %7" PRIu64 "  %-12.12s %8" PRIu64 "  %s\n", number(c, "id"),
-		       number(c, "pid"), user_name(number(c, "uid"), user), number(c, "sessions"),
-		       text(c, "name"));
+		fit_columns(name, sizeof(name), text(c, "name"), 38);
+		user_name(number(c, "uid"), user);
+		printf("%7" PRIu64 "  %7" PRIu64 "  %s %8" PRIu64 "  %s\n", number(c, "id"),
+		       number(c, "pid"), pad_columns(column, user, 12), number(c, "sessions"),
+		       name);
 	}
 }
 
@@ -63,11 +65,11 @@ static void list_sessions(struct json_object *rows)
 {
 	if (!count(rows))
 		return;
-	printf("\nSESSION            CLIENT  DOMAIN           STATE    MODULES\n");
+	printf("\nSESSION   CLIENT  DOMAIN           STATE    MODULES\n");
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *s = row(rows, i);
 
-		printf("%016" PRIx64 "  %7" PRIu64 "  %-15s  %-8s %7" PRIu64 "\n", number(s, "id"),
+		printf("%7" PRIu64 "  %7" PRIu64 "  %-15s  %-8s %7" PRIu64 "\n", number(s, "id"),
 		       number(s, "client"), text(s, "domain"), text(s, "state"),
 		       number(s, "modules"));
 	}
@@ -103,13 +105,12 @@ static void show_domains(struct json_object *rows)
 {
 	char arch[SHORT_TEXT], busy[SHORT_TEXT];
 
-	printf("\nDOMAIN    STATE     DEVICE  ARCH  SESSIONS  RUNNING  QUEUED      CALLS    DSP "
-	       "TIME\n");
+	printf("\nDOMAIN   STATE     DEVICE  ARCH  SESSIONS  RUNNING  QUEUED      CALLS   DSP TIME\n");
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *d = row(rows, i);
 
-		printf("%-9s %-9s %-7s %-5s %4" PRIu64 "/%-3" PRIu64 "  %7" PRIu64 " %7" PRIu64
-		       " %10" PRIu64 " %11s\n", text(d, "name"), text(d, "state"),
+		printf("%-8s %-9s %-7s %-5s %4" PRIu64 "/%-3" PRIu64 "  %7" PRIu64 " %7" PRIu64
+		       " %10" PRIu64 " %10s\n", text(d, "name"), text(d, "state"),
 		       text(d, "device"), arch_name(number(d, "arch"), arch),
 		       number(d, "sessions"), number(d, "sessions_max"), number(d, "in_flight"),
 		       number(d, "queued"), number(d, "calls"),
@@ -122,6 +123,7 @@ static void show_domains(struct json_object *rows)
 static void show_clients(struct json_object *rows)
 {
 	char user[SHORT_TEXT], memory[SHORT_TEXT], busy[SHORT_TEXT];
+	char column[COLUMN_TEXT], name[COLUMN_TEXT];
 
 	if (!count(rows))
 		return;
@@ -129,12 +131,14 @@ static void show_clients(struct json_object *rows)
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *c = row(rows, i);
 
-		printf("%6" PRIu64 " %7" PRIu64 " %-8.8s %4" PRIu64 " %8s %8" PRIu64 " %7" PRIu64
-		       " %7" PRIu64 " %9s %.12s\n", number(c, "id"), number(c, "pid"),
-		       user_name(number(c, "uid"), user), number(c, "sessions"),
+		fit_columns(name, sizeof(name), text(c, "name"), 10);
+		user_name(number(c, "uid"), user);
+		printf("%6" PRIu64 " %7" PRIu64 " %s %4" PRIu64 " %8s %8" PRIu64 " %7" PRIu64
+		       " %7" PRIu64 " %9s %s\n", number(c, "id"), number(c, "pid"),
+		       pad_columns(column, user, 8), number(c, "sessions"),
 		       format_bytes(number(c, "buffer_bytes"), memory), number(c, "calls_now"),
 		       number(c, "calls"), number(c, "refused"),
-		       format_time(number(c, "busy_ns"), busy), text(c, "name"));
+		       format_time(number(c, "busy_ns"), busy), name);
 	}
 }
 
@@ -144,14 +148,14 @@ static void show_sessions(struct json_object *rows)
 
 	if (!count(rows))
 		return;
-	printf("\nSESSION          CLIENT DOMAIN  STATE   MODULES RUNNING   CALLS  DSP TIME AGE\n");
+	printf("\nSESSION  CLIENT DOMAIN   STATE    MODULES RUNNING QUEUED   CALLS  DSP TIME AGE\n");
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *s = row(rows, i);
 
-		printf("%016" PRIx64 " %6" PRIu64 " %-7.7s %-7.7s %7" PRIu64 " %7" PRIu64
+		printf("%7" PRIu64 " %7" PRIu64 " %-8.8s %-8.8s %7" PRIu64 " %7" PRIu64 " %6" PRIu64
 		       " %7" PRIu64 " %9s %s\n", number(s, "id"), number(s, "client"),
 		       text(s, "domain"), text(s, "state"), number(s, "modules"),
-		       number(s, "calls_now"), number(s, "calls"),
+		       number(s, "calls_now"), number(s, "queued"), number(s, "calls"),
 		       format_time(number(s, "busy_ns"), busy),
 		       format_time(number(s, "age_ns"), age));
 	}
@@ -263,7 +267,8 @@ const struct verb verb_status = {
 	"what the broker, the domains and the clients are doing",
 	"Usage: qdactl status [--json] [--socket PATH]\n"
 	"Shows the broker, the DSP domains, and clients and sessions with their load:\n"
-	"  RUNNING   calls on the DSP or waiting for it now\n"
+	"  RUNNING   calls on the DSP now; of a client, and those that wait for it\n"
+	"  QUEUED    calls that wait for the DSP\n"
 	"  CALLS     calls that have ended\n"
 	"  REFUSED   requests that failed a check, a quota or the policy\n"
 	"  DSP TIME  time during which calls held the DSP\n"

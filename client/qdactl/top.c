@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <langinfo.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -183,7 +182,6 @@ static int run_top(const struct verb *verb, int argc, char **argv)
 	}
 	if (optind < argc)
 		return usage_error(verb, "what is \"%s\"?", argv[optind]);
-	setlocale(LC_CTYPE, "");
 	if (only_once || common.json)
 		r = once(&t, delay);
 	else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))

@@ -188,7 +188,10 @@ int top_look(struct top *t, struct qda_client *client, struct qda_error *err)
 
 static bool passes(const struct top *t, const struct top_client *c)
 {
-	if (*t->only_user && strcmp(t->only_user, c->user))
+	uint64_t uid;
+
+	if (*t->only_user && strcmp(t->only_user, c->user) &&
+	    !(parse_uint(t->only_user, UINT32_MAX, &uid) && uid == c->uid))
 		return false;
 	return !*t->only_text || strcasestr(c->program, t->only_text) ||
 	       strcasestr(c->name, t->only_text) || strcasestr(c->unit, t->only_text);

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+#define FIRST_MS 250 /* until the second look */
+
 struct screen {
 	struct top *top;
 	struct qda_client *client;	/* NULL: the broker is gone */
@@ -51,24 +53,44 @@ static void draw_help(int y)
 		mvaddnstr(y++, 1, help[i], COLS - 2);
 }
 
-static void draw_clients(struct screen *s, int y)
+/* Returns how many of them. */
+static unsigned draw_clients(struct screen *s, int y)
 {
 	const struct top *t = s->top;
 	char line[TOP_LINE];
-	unsigned room = y + 1 < LINES - 1 ? (unsigned)(LINES - 2 - y) : 0;
+	unsigned room = y + 1 < LINES - 1 ? (unsigned)(LINES - 2 - y) : 0, i;
 
 	if (s->first + room > t->n_clients)
 		s->first = t->n_clients > room ? t->n_clients - room : 0;
 	top_line_head(COLS, line);
 	put_line(y++, line, A_REVERSE);
-	for (unsigned i = s->first; i < t->n_clients && y < LINES - 1; i++) {
+	for (i = s->first; i < t->n_clients && y < LINES - 1; i++) {
 		top_line_client(&t->clients[i], COLS, line);
 		put_line(y++, line, t->clients[i].in_flight ? A_BOLD : A_NORMAL);
 	}
+	return i - s->first;
+}
+
+/* What happened last; else that there is no broker; else which of the clients these are. */
+static void draw_note(const struct screen *s, unsigned shown)
+{
+	const struct top *t = s->top;
+	int y = LINES - 1;
+
+	if (*s->note)
+		mvaddnstr(y, 0, s->note, COLS - 1);
+	else if (!s->client)
+		mvaddnstr(y, 0, "There is no broker now; waiting for one. q quit", COLS - 1);
+	else if (s->help || shown == t->n_clients)
+		mvaddnstr(y, 0, "h help  q quit", COLS - 1);
+	else
+		mvprintw(y, 0, "h help  q quit  clients %u to %u of %u; more with arrows",
+			 s->first + 1, s->first + shown, t->n_clients);
 }
 
 static void draw(struct screen *s)
 {
+	unsigned shown = 0;
 	char line[TOP_LINE];
 	int y = 0;
 
@@ -83,11 +105,8 @@ static void draw(struct screen *s)
 	if (s->help)
 		draw_help(y);
 	else
-		draw_clients(s, y);
-	if (*s->note)
-		mvaddnstr(LINES - 1, 0, s->note, COLS - 1);
-	else
-		mvaddnstr(LINES - 1, 0, "h help  q quit", COLS - 1);
+		shown = draw_clients(s, y);
+	draw_note(s, shown);
 	refresh();
 }
 
@@ -95,7 +114,6 @@ static void draw(struct screen *s)
 
 static void lose(struct screen *s)
 {
-	snprintf(s->note, sizeof(s->note), "%s", s->error.text);
 	qda_disconnect(s->client);
 	s->client = NULL;
 	s->top->at_ns = 0; /* what comes back may be another one */
@@ -103,10 +121,8 @@ static void lose(struct screen *s)
 
 static void look(struct screen *s)
 {
-	if (!s->client && qda_connect(common.socket, "qdactl top", &s->client, &s->error)) {
-		snprintf(s->note, sizeof(s->note), "%s", s->error.text);
+	if (!s->client && qda_connect(common.socket, "qdactl top", &s->client, &s->error))
 		return;
-	}
 	if (top_look(s->top, s->client, &s->error))
 		lose(s);
 }
@@ -266,7 +282,7 @@ static int64_t now_ms(void)
 
 static void run(struct screen *s)
 {
-	int64_t next = 0;
+	int64_t next = now_ms() + FIRST_MS; /* the first look has nothing to compare with */
 
 	for (;;) {
 		int64_t left = next - now_ms();
@@ -289,15 +305,16 @@ int top_screen(const struct verb *verb, struct top *t, double delay_s)
 {
 	struct screen s = { .top = t, .delay_s = delay_s };
 	int r = connect_broker(&s.client);
+	SCREEN *terminal;
 
 	if (r)
 		return r;
 	s.fancy = !strcmp(nl_langinfo(CODESET), "UTF-8");
-	/* An early second look: the first has nothing to compare with. */
 	if (top_look(t, s.client, &s.error))
 		lose(&s);
 	set_escdelay(25);
-	if (!initscr()) {
+	terminal = newterm(NULL, stdout, stdin); /* initscr() would end the program */
+	if (!terminal) {
 		qda_disconnect(s.client);
 		return fail(-ENOTTY, "the terminal %s cannot show a screen",
 			    getenv("TERM") ? getenv("TERM") : "(TERM is not set)");
@@ -308,6 +325,7 @@ int top_screen(const struct verb *verb, struct top *t, double delay_s)
 	keypad(stdscr, TRUE);
 	run(&s);
 	endwin();
+	delscreen(terminal);
 	qda_disconnect(s.client);
 	return EXIT_OK;
 }

@@ -6,10 +6,8 @@
 #include "top.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
-#include <wchar.h>
 
 #define NAME_FROM 100 /* columns from which there is room for names of clients */
 
@@ -26,40 +24,20 @@ static struct line line_new(char *out, int width)
 	return (struct line){ out, 0, width };
 }
 
-/* Bytes and columns of the next character; what is no character takes one column as '?'. */
-static size_t next(const char *s, int *columns, bool *good)
-{
-	mbstate_t state = { 0 };
-	wchar_t wide;
-	size_t n = mbrtowc(&wide, s, MB_LEN_MAX, &state);
-
-	*good = n != (size_t)-1 && n != (size_t)-2;
-	*columns = *good ? wcwidth(wide) : 1;
-	if (*columns < 0) {
-		*good = false;
-		*columns = 1;
-	}
-	return *good ? n : 1;
-}
-
-/* As much of s as fits `width` columns, then blanks up to there (width < 0: blanks in front). */
+/* As much of s as fits `width` columns, then blanks up to there. With width < 0: blanks in front,
+ * and nothing at all where there is too little room, for a part of a number would be another one. */
 static void put(struct line *l, const char *s, int width)
 {
-	int room = width < 0 ? -width : width, used = 0, columns;
+	int room = width < 0 ? -width : width, used, cut = 0;
 	char field[TOP_LINE];
-	size_t n = 0, bytes;
-	bool good;
+	size_t n;
 
-	if (room > l->left)
+	if (room > l->left) {
+		cut = width < 0;
 		room = l->left;
-	for (; *s && n + MB_LEN_MAX < sizeof(field); s += bytes) {
-		bytes = next(s, &columns, &good);
-		if (used + columns > room)
-			break;
-		memcpy(field + n, good ? s : "?", good ? bytes : 1);
-		n += good ? bytes : 1;
-		used += columns;
 	}
+	used = fit_columns(field, sizeof(field), cut ? "" : s, room);
+	n = strlen(field);
 	if (l->n + n + (size_t)(room - used) + 1 > TOP_LINE)
 		return;
 	if (width < 0)
@@ -163,22 +141,35 @@ void top_line_head(int width, char out[TOP_LINE])
 		put(&l, "", l.left);
 }
 
+/* A count in its column, in thousands or millions when it is too long for that. */
+static void put_count(struct line *l, uint64_t n, int width)
+{
+	if (n < 1000000)
+		putf(l, -width, "%" PRIu64, n);
+	else if (n < 1000000000)
+		putf(l, -width, "%" PRIu64 "k", n / 1000);
+	else
+		putf(l, -width, "%" PRIu64 "M", n / 1000000);
+}
+
 void top_line_client(const struct top_client *c, int width, char out[TOP_LINE])
 {
 	struct line l = line_new(out, width);
-	char bytes[SHORT_TEXT], s[TOP_LINE];
+	char bytes[SHORT_TEXT], id[24], s[TOP_LINE];
+	int n = snprintf(id, sizeof(id), "%" PRIu64, c->id);
+	int more = n > 7 ? n - 7 : 0; /* that a long number takes of the program's column */
 
-	putf(&l, -7, "%" PRIu64, c->id);
+	put(&l, id, -7 - more);
 	put(&l, " ", 1);
 	put(&l, c->user, 9);
 	put(&l, " ", 1);
-	put(&l, *c->program ? c->program : c->name, 15);
+	put(&l, *c->program ? c->program : c->name, more < 15 ? 15 - more : 0);
 	putf(&l, -9, "%.*f", c->calls_s < 99.5 ? 1 : 0, c->calls_s);
 	putf(&l, -7, "%.1f%%", c->share * 100);
-	putf(&l, -5, "%" PRIu64, c->in_flight);
-	putf(&l, -7, "%" PRIu64, c->calls_now - c->in_flight);
+	put_count(&l, c->in_flight, 5);
+	put_count(&l, c->calls_now - c->in_flight, 7);
 	put(&l, format_bytes(c->memory, bytes), -11);
-	putf(&l, -8, "%" PRIu64, c->refused);
+	put_count(&l, c->refused, 8);
 	if (width < NAME_FROM)
 		return;
 	snprintf(s, sizeof(s), "  %s%s%s", c->name, *c->unit ? ", " : "", c->unit);
