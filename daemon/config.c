@@ -70,6 +70,7 @@ void qda_config_deinit(struct qda_config *config)
 	qda_rules_free(config->rules);
 	qda_drafts_free(config->drafts);
 	free(config->socket);
+	free(config->metrics);
 	for (unsigned i = 0; i < config->n_domains; i++) {
 		free(config->domains[i].node);
 		free(config->domains[i].shell);
@@ -86,6 +87,8 @@ static bool take_daemon(const struct qda_place *at)
 
 	if (!strcmp(at->key, "socket"))
 		return qda_take_string(at, &config->socket);
+	if (!strcmp(at->key, "metrics"))
+		return qda_take_string(at, &config->metrics);
 	if (!strcmp(at->key, "hello_ms"))
 		return qda_take_u32(at, 1, 3600000, &config->hello_ms);
 	if (!strcmp(at->key, "drain_ms"))
@@ -94,7 +97,7 @@ static bool take_daemon(const struct qda_place *at)
 		return qda_take_u32(at, 1, 127, &config->rules->session_in_flight);
 	if (!strcmp(at->key, "client_in_flight"))
 		return qda_take_u32(at, 1, 255, &config->rules->client_in_flight);
-	return qda_complain(at, "no such key in [daemon]: socket, hello_ms, drain_ms, "
+	return qda_complain(at, "no such key in [daemon]: socket, hello_ms, drain_ms, metrics, "
 				"session_in_flight, client_in_flight");
 }
 

@@ -32,6 +32,8 @@ struct qda_drafts;
 struct qda_config {
 	bool user_mode;
 	char *socket;
+	char *metrics;			/* its socket; NULL: not said, and once prepared: none */
+	bool named_socket;		/* not the default one */
 	uint32_t hello_ms;
 	uint32_t drain_ms;
 	struct qda_rules *rules;	/* without [policy] and [quota NAME] until all is checked */

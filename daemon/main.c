@@ -13,7 +13,9 @@
 
 #include "core/domain.h"
 #include "front/front.h"
+#include "front/metrics.h"
 #include "qdad.h"
+#include "util/stall.h"
 
 #define CLOSE_MS 3000u /* for the DSP to let sessions go at the end */
 
@@ -40,6 +42,7 @@ static void on_deadline(uv_timer_t *timer)
 
 	q->armed_ns = 0;
 	qda_core_expire(q->core);
+	qda_stall_mark();
 }
 
 static void arm_deadline(struct qdad *q)
@@ -105,12 +108,14 @@ static void begin_close(struct qdad *q)
 {
 	q->state = QDAD_CLOSING;
 	qda_front_close(q->front);
+	qda_metrics_close(q->metrics);
 	uv_timer_start(&q->patience, on_close_late, CLOSE_MS, 0);
 }
 
 static void on_drain_late(uv_timer_t *timer)
 {
 	begin_close(timer->data);
+	qda_stall_mark();
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -125,6 +130,7 @@ static void on_stop(uv_signal_t *signal, int number)
 	} else if (q->state == QDAD_DRAINING) {
 		begin_close(q);
 	}
+	qda_stall_mark();
 }
 
 /* Of whoever asked for it; or the kernel's, when the terminal that we were started from is gone. */
@@ -141,6 +147,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 		qdad_say("%s; the configuration that was read before is kept", fail.text);
 	else
 		qdad_say("the configuration was read anew%s%s", *fail.text ? "; " : "", fail.text);
+	qda_stall_mark();
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -158,6 +165,7 @@ static void on_before_wait(uv_prepare_t *prepare)
 static void init_loop(struct qdad *q)
 {
 	uv_loop_init(&q->loop);
+	uv_loop_configure(&q->loop, UV_METRICS_IDLE_TIME);
 	q->before_wait.data = q->deadline.data = q->patience.data = q->term.data =
 		q->interrupt.data = q->hangup.data = q;
 	uv_prepare_init(&q->loop, &q->before_wait);
@@ -216,6 +224,21 @@ static int make_front(struct qdad *q)
 	return r;
 }
 
+static int make_metrics(struct qdad *q)
+{
+	int r = 0;
+
+	if (q->config.metrics)
+		r = qda_metrics_new(&q->loop, q->core, q->config.metrics, &q->metrics);
+	if (r == 0)
+		return 0;
+	qdad_say("%s: cannot listen for metrics: %s; [daemon] metrics=PATH puts its socket elsewhere, "
+		 "metrics=none leaves it out",
+		 q->config.metrics, qda_strerror(r));
+	qda_front_stop(q->front); /* its socket file goes */
+	return r;
+}
+
 static int run(struct qdad *q)
 {
 	int r = make_core(q);
@@ -229,10 +252,13 @@ static int run(struct qdad *q)
 			return r;
 	}
 	r = make_front(q);
+	if (r == 0)
+		r = make_metrics(q);
 	if (r < 0)
 		return r;
 	if (isatty(STDERR_FILENO))
 		qdad_say("listening at %s", q->config.socket);
+	qda_stall_begin(&q->loop);
 	uv_run(&q->loop, UV_RUN_DEFAULT);
 	if (q->state == QDAD_GIVEN_UP)
 		return 0; /* the DSP holds what is left */

@@ -133,6 +133,27 @@ static int find_domains(struct qda_config *config, const struct qda_options *o)
 	return config->user_mode || domain->socket ? 0 : -ENOMEM;
 }
 
+/* The socket of metrics has its default place only where that of requests has: there is one qdad for
+ * the latter, so none takes it from another. */
+static int choose_metrics(struct qda_config *config)
+{
+	const char *sock = config->socket;
+	int n = (int)(strrchr(sock, '/') - sock);
+
+	if (config->metrics && strcmp(config->metrics, "none") != 0)
+		return 0;
+	if (config->metrics || config->named_socket) {
+		free(config->metrics);
+		config->metrics = NULL;
+		return 0;
+	}
+	if (asprintf(&config->metrics, "%.*s/metrics.sock", n, sock) < 0) {
+		config->metrics = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 /* The directory of the user's socket is made; others must exist. */
 static int choose_socket(struct qda_config *config, const struct qda_options *o)
 {
@@ -143,6 +164,7 @@ static int choose_socket(struct qda_config *config, const struct qda_options *o)
 		free(config->socket);
 		config->socket = strdup(o->socket);
 	}
+	config->named_socket = config->socket;
 	if (config->socket)
 		return 0;
 	if (!config->user_mode) {
@@ -208,5 +230,6 @@ int qdad_prepare(struct qda_config *config, struct qda_options *o, bool running)
 	if (r < 0 || o->check_only)
 		return r;
 	fit_fds(config);
-	return choose_socket(config, o);
+	r = choose_socket(config, o);
+	return r == 0 ? choose_metrics(config) : r;
 }

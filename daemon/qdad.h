@@ -12,6 +12,7 @@
 
 struct qda_domain;
 struct qda_front;
+struct qda_metrics;
 
 struct qda_options {
 	const char *config, *socket;
@@ -31,6 +32,7 @@ struct qdad {
 	struct qda_config config;
 	struct qda_core *core;
 	struct qda_front *front;
+	struct qda_metrics *metrics;
 	uint64_t armed_ns;
 	enum { QDAD_RUNNING, QDAD_DRAINING, QDAD_CLOSING, QDAD_GIVEN_UP } state;
 };

@@ -79,6 +79,8 @@ static void compare(const struct qda_config *was, const struct qda_config *is,
 {
 	if (!is_same(was->socket, is->socket))
 		remark(remarks, "[daemon] socket");
+	if (!is_same(was->metrics, is->metrics))
+		remark(remarks, "[daemon] metrics");
 	if (was->found_domains && is->found_domains)
 		return;
 	for (unsigned i = 0; i < was->n_domains; i++) {

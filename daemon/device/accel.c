@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device/accel.h"
+#include "util/stall.h"
 
 /* --- events --- */
 
@@ -151,6 +152,7 @@ static void on_idle(uv_idle_t *idle)
 	}
 	if (accel->freed)
 		end(accel);
+	qda_stall_mark();
 }
 
 void accel_later(struct qda_device_session *session)

@@ -5,6 +5,7 @@
  * time, so that neither one session nor one DSP can take the pool for itself.
  */
 #include "device/accel.h"
+#include "util/stall.h"
 
 static void pump(struct accel *accel);
 
@@ -19,6 +20,7 @@ static void on_again(uv_timer_t *timer)
 		queue->state = ACCEL_QUEUE_READY;
 	}
 	pump(accel);
+	qda_stall_mark();
 }
 
 static void set_waiting(struct accel_queue *queue)
@@ -66,6 +68,7 @@ static void on_worked(uv_work_t *work, int status)
 	}
 	pump(accel);
 	accel_try_end(accel);
+	qda_stall_mark();
 }
 
 static void pump(struct accel *accel)

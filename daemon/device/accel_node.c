@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "device/accel.h"
+#include "util/stall.h"
 
 #define RETRY_MS 1000u
 
@@ -41,11 +42,13 @@ static void on_folder(uv_fs_event_t *watch, const char *name, int events, int st
 	if (status < 0)
 		uv_fs_event_stop(watch);
 	on_reason(watch->data);
+	qda_stall_mark();
 }
 
 static void on_retry(uv_timer_t *timer)
 {
 	on_reason(timer->data);
+	qda_stall_mark();
 }
 
 /* A folder that is not there, or has been removed, is looked for by the timer. While a DSP is up
@@ -75,6 +78,7 @@ static void on_own_file(uv_poll_t *poll, int status, int what)
 	/* The file has no session: all that can come is that the DSP is gone. */
 	if (n > 0 || (n < 0 && errno != EAGAIN))
 		accel_node_gone(accel, "the DSP is gone");
+	qda_stall_mark();
 }
 
 /* Its file is closed by the worker that looks for the next. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "device/accel.h"
+#include "util/stall.h"
 
 #define MIB (1ull << 20)
 #define ATTRIBUTE_ARCH 6u	/* of DRM_QDA_QUERY_CAPABILITY */
@@ -272,6 +273,7 @@ static void on_readable(uv_poll_t *poll, int status, int what)
 		accel_node_gone(session->accel, "the device's file cannot be waited for");
 	else
 		accel_ops_read(session);
+	qda_stall_mark();
 }
 
 static int start_poll(struct qda_device_session *session)

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "device/soft.h"
+#include "util/stall.h"
 
 #define STALL_MS 10u
 
@@ -47,6 +48,7 @@ static void on_idle(uv_idle_t *idle)
 		destroy(soft);
 	else
 		soft_ops_feed(soft);
+	qda_stall_mark();
 }
 
 void soft_later(struct qda_device_session *session)
@@ -68,6 +70,7 @@ static void on_exit_timer(uv_timer_t *timer)
 		soft_pd_give_up(session);
 	if (session)
 		uv_timer_start(timer, on_exit_timer, session->exit_due - now, 0);
+	qda_stall_mark();
 }
 
 void soft_dying(struct qda_device_session *session)
@@ -97,6 +100,7 @@ static void on_stall_timer(uv_timer_t *timer)
 	TAILQ_FOREACH(session, &soft->sessions, link)
 		if (session->pd.stalled)
 			soft_channel_flush(&session->pd);
+	qda_stall_mark();
 }
 
 void soft_stalled(struct soft *soft)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "device/soft.h"
+#include "util/stall.h"
 
 #define DELAY_MIN_MS 100u
 #define DELAY_MAX_MS 5000u
@@ -159,6 +160,7 @@ static void on_program_end(uv_process_t *process, int64_t status, int signal)
 		soft_link_gone(soft, false, "%s", why);
 	else
 		down(soft, "%s", soft->reason[0] ? soft->reason : why);
+	qda_stall_mark();
 }
 
 /* The argument vector, in one piece; strings stay the configuration's. */
@@ -302,6 +304,7 @@ static void on_retry(uv_timer_t *timer)
 		uv_process_kill(soft->process, SIGKILL);
 	else
 		attempt(soft);
+	qda_stall_mark();
 }
 
 void soft_link_start(struct soft *soft)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "frame.h"
+#include "util/stall.h"
 
 #define UNREAD_MAX 1024 /* more messages than a socket holds by default */
 
@@ -99,6 +100,7 @@ static void on_closed(uv_async_t *async)
 	STAILQ_CONCAT(&closed, &disposer->shared->closed);
 	pthread_mutex_unlock(&disposer->shared->lock);
 	free_items(&closed);
+	qda_stall_mark();
 }
 
 int qda_disposer_new(uv_loop_t *loop, struct qda_disposer **out)

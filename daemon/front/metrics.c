@@ -32,6 +32,7 @@ struct reader {
 	uv_write_t write;
 	struct qda_metrics_cursor cursor;
 	unsigned open_handles;
+	bool allowed;
 	bool answering;
 	size_t n;
 	char request[REQUEST_MAX];
@@ -146,7 +147,10 @@ static void answer(struct reader *r)
 	const char *path = r->request + 4;
 
 	uv_read_stop((uv_stream_t *)&r->pipe);
-	if (strncmp(r->request, "GET ", 4) != 0)
+	if (!r->allowed)
+		refuse(r, "403 Forbidden",
+		       "metrics tell of other users: a rule of the policy must give yours admin=status");
+	else if (strncmp(r->request, "GET ", 4) != 0)
 		refuse(r, "405 Method Not Allowed", "only GET is served here");
 	else if (strncmp(path, "/metrics", 8) != 0 || !strchr(" ?\r\n", path[8]))
 		refuse(r, "404 Not Found", "what is served here is /metrics");
@@ -178,12 +182,27 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	qda_stall_mark();
 }
 
-static void accept_one(struct qda_metrics *m)
+/* Nobody waits behind those who get nothing: when there is no room, one of them goes unheard. */
+static void make_room(struct qda_metrics *m)
 {
 	struct reader *r;
 
+	LIST_FOREACH (r, &m->readers, link)
+		if (!r->allowed)
+			break;
+	if (r)
+		close_reader(r);
+}
+
+static void accept_one(struct qda_metrics *m)
+{
+	struct reader *r = NULL;
+
 	m->waiting = m->n_readers == READERS_MAX;
-	r = m->waiting ? NULL : calloc(1, sizeof(*r));
+	if (m->waiting)
+		make_room(m);
+	else
+		r = calloc(1, sizeof(*r));
 	if (!r)
 		return;
 	r->metrics = m;
@@ -194,13 +213,11 @@ static void accept_one(struct qda_metrics *m)
 	m->n_readers++;
 	LIST_INSERT_HEAD(&m->readers, r, link);
 	uv_timer_start(&r->timer, on_late, PATIENCE_MS, 0);
-	if (uv_accept((uv_stream_t *)&m->listener, (uv_stream_t *)&r->pipe) < 0)
+	if (uv_accept((uv_stream_t *)&m->listener, (uv_stream_t *)&r->pipe) < 0 ||
+	    uv_read_start((uv_stream_t *)&r->pipe, on_alloc, on_read) < 0)
 		close_reader(r);
-	else if (!may_read(r)) /* at once: nobody waits behind those who get nothing */
-		refuse(r, "403 Forbidden",
-		       "metrics tell of other users: a rule of the policy must give yours admin=status");
-	else if (uv_read_start((uv_stream_t *)&r->pipe, on_alloc, on_read) < 0)
-		close_reader(r);
+	else
+		r->allowed = may_read(r);
 }
 
 static void on_listener(uv_stream_t *listener, int status)
