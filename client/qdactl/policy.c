@@ -142,6 +142,27 @@ static int take_verdict(void *data, const struct qda_delivery *in, struct qda_er
 	return 0;
 }
 
+/* An action in words; one that is not known here is the broker's, and its own word for it. */
+static const char *in_words(const char *action)
+{
+	static const char *const words[][2] = {
+		{ "use", "use the DSP" },
+		{ "session", "open such a session" },
+		{ "module", "load this module" },
+		{ "dirs", "bring module directories" },
+		{ "urgent", "make urgent calls" },
+		{ "status", "see what others do" },
+		{ "reload", "reload the configuration" },
+		{ "quota", "change quotas" },
+		{ "kill", "end what is others'" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(words[i][0], action))
+			return words[i][1];
+	return action;
+}
+
 static void print_verdict(const struct check *c)
 {
 	struct json_object *o;
@@ -155,7 +176,7 @@ static void print_verdict(const struct check *c)
 		return;
 	}
 	printf("%s %s %s: ", user_name(c->request.policy_check.uid, user),
-	       c->allow ? "may" : "may not", c->request.policy_check.action);
+	       c->allow ? "may" : "may not", in_words(c->request.policy_check.action));
 	if (*c->rule)
 		printf("rule \"%s\" says so\n", c->rule);
 	else

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What administrators do with qdactl: quota, kill, reload, policy check. What each prints, who may,
+ * and what becomes of those it is done to.
+ */
+#include "command.h"
+#include "library.h"
+#include "peer.h"
+#include "stranger.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "qda_args.h"
+#include "qda_null.h"
+
+#define N(array) (sizeof(array) / sizeof(*(array)))
+
+/* A plain user, one who may do nothing but administer, one whom no rule knows, and one who may bring
+ * directories and make urgent calls. */
+enum { PLAIN = 54331, ADMIN, UNKNOWN, BRINGER, SOME_USER = 54400 };
+
+#define RULES                                                                                      \
+	"[policy 10-admin]\nuser=54332\nadmin=all\nallow=yes\n"                                    \
+	"[policy 20-no-args]\nuser=54331\nmodule=file:///libqda_args*\nallow=no\n"                 \
+	"[policy 15-bringer]\nuser=54334\ndirs=yes\nurgent=yes\nallow=yes\n"                      \
+	"[policy 30-plain]\nuser=54331\nkind=unsigned\nallow=yes\n"
+
+static const char *domain_rules(void)
+{
+	return device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "";
+}
+
+static int setup_system(void **state)
+{
+	static char config[4096];
+	int n = snprintf(config, sizeof(config), "%s%s", RULES, domain_rules());
+
+	for (uid_t uid = SOME_USER; uid < SOME_USER + 20; uid++)
+		n += snprintf(config + n, sizeof(config) - (size_t)n,
+			      "[policy 50-%u]\nuser=%u\nallow=yes\n", uid, uid);
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = config, .system = true });
+}
+
+static char greet(const char *socket)
+{
+	struct peer *p = peer_try_connect(socket);
+
+	return p && !peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "stranger" }))->status.code ? 'y' :
+												'n';
+}
+
+static void rewrite(const struct broker *b, const char *text)
+{
+	FILE *file = fopen(b->conf, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_true(fputs(device_has(DEVICE_OWN_DSP) ? domain_rules() :
+						       "[domain cdsp]\ndevice=accel\n",
+			  file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* --- wrong usage --- */
+
+static void wrong_arguments_are_said_and_end_with_2(void **state)
+{
+	static const struct {
+		const char *says;
+		const char *words[8];
+	} wrong[] = {
+		{ "what is \"frob\"", { "quota", "frob" } },
+		{ "one of these is needed", { "quota", "set" } },
+		{ "one of these is needed", { "quota", "set", "total", "--client", "1", "calls=1" } },
+		{ "one of these is needed", { "quota", "set", "--user", "0", "--client", "1", "calls=1" } },
+		{ "which RESOURCE=LIMIT", { "quota", "set", "total" } },
+		{ "--rule goes with --user", { "quota", "set", "total", "--rule", "x", "calls=1" } },
+		{ "no user \"no-such-user\"", { "quota", "set", "--user", "no-such-user", "calls=1" } },
+		{ "no number of a client: \"x\"", { "quota", "set", "--client", "x", "calls=1" } },
+		{ "are needed", { "kill" } },
+		{ "are needed", { "kill", "client" } },
+		{ "are needed", { "kill", "client", "1", "2" } },
+		{ "neither client nor session: \"1\"", { "kill", "1", "1" } },
+		{ "no number: \"one\"", { "kill", "client", "one" } },
+		{ "no number: \"-1\"", { "kill", "session", "--", "-1" } },
+		{ "what is \"now\"", { "reload", "now" } },
+		{ "what is \"now\"", { "monitor", "now" } },
+		{ "what can be done is: check", { "policy" } },
+		{ "what can be done is: check", { "policy", "ask", "--action", "use" } },
+		{ "--action is needed", { "policy", "check" } },
+		{ "no user \"no-such-user\"", { "policy", "check", "--user", "no-such-user" } },
+		{ "no group \"no-such-group\"", { "policy", "check", "--group", "no-such-group" } },
+		{ "unsigned or privileged, not \"odd\"", { "policy", "check", "--kind", "odd" } },
+		{ "what is \"now\"", { "top", "now" } },
+		{ "0.1 to 3600 seconds, not \"0\"", { "top", "--delay", "0" } },
+		{ "share, calls, memory, refused or id, not \"x\"", { "top", "--sort", "x" } },
+		{ "this is no terminal; try --once", { "top" } },
+		{ "unrecognized option", { "monitor", "--frobnicate" } },
+	};
+
+	for (size_t i = 0; i < N(wrong); i++) {
+		assert_int_equal(command_as(NULL, getuid(), wrong[i].words), 2);
+		expect_text(said.err, wrong[i].says);
+		expect_text(said.err, "Try: qdactl ");
+		assert_string_equal(said.out, "");
+	}
+}
+
+static void what_is_no_limit_is_said(void **state)
+{
+	static const char *const wrong[] = { "calls", "calls=", "calls=x", "calls=-1", "calls=1T",
+					     "calls=1KK", "calls=99999999999G" };
+
+	for (size_t i = 0; i < N(wrong); i++)
+		QDACTL_FAILS(*state, getuid(), 2, "RESOURCE=LIMIT is wanted", "quota", "set",
+			     "total", wrong[i]);
+	QDACTL_FAILS(*state, getuid(), 1, "\"frobs\": the total has no such limit", "quota", "set",
+		     "total", "frobs=1");
+	QDACTL_FAILS(*state, getuid(), 1, "a client has no such limit", "quota", "set", "--client",
+		     "1", "weight=1");
+	QDACTL_FAILS(*state, getuid(), 1, "weight=0: must be 1 to 10000", "quota", "set", "--user",
+		     "0", "weight=0");
+	QDACTL_FAILS(*state, getuid(), 1, "there is no client 4711", "quota", "set", "--client",
+		     "4711", "calls=1");
+	QDACTL_FAILS(*state, getuid(), 1, "uid 59999 has no account", "quota", "set", "--user",
+		     "59999", "calls=1");
+	json_object_put(parse_json(said.out[0] ? said.out : "{}"));
+	QDACTL_FAILS(*state, getuid(), 1, "there is no client 4711", "--json", "quota", "set",
+		     "--client", "4711", "calls=1");
+	struct json_object *o = parse_json(said.out);
+
+	assert_int_equal(json_number(o, "error"), -ENOENT);
+	json_object_put(o);
+}
+
+static void verbs_without_a_broker_end_with_3(void **state)
+{
+	static const char *const verbs[][6] = {
+		{ "quota" },  { "quota", "set", "total", "calls=1" }, { "kill", "client", "1" },
+		{ "reload" }, { "policy", "check", "--action", "use" }, { "monitor" },
+		{ "top", "--once" },
+	};
+
+	for (size_t i = 0; i < N(verbs); i++) {
+		const char *words[8] = { "--socket", "/nonexistent/q.sock" };
+
+		memcpy(words + 2, verbs[i], sizeof(verbs[i]));
+		assert_int_equal(command_as(NULL, getuid(), words), 3);
+		expect_text(said.err, "/nonexistent/q.sock");
+	}
+}
+
+/* --- quota --- */
+
+static struct json_object *quota_rows(const struct broker *b, uid_t uid)
+{
+	struct json_object *rows;
+
+	assert_int_equal(QDACTL_AS(b, uid, "quota", "--json"), 0);
+	rows = parse_json(said.out);
+	assert_true(json_object_is_type(rows, json_type_array));
+	return rows;
+}
+
+static struct json_object *find_row(struct json_object *rows, const char *scope, const char *key,
+				    int64_t value)
+{
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (!strcmp(json_text(row, "scope"), scope) &&
+		    (!key || json_number(row, key) == value))
+			return row;
+	}
+	fail_msg("no row of scope %s: %s", scope, said.out);
+	return NULL;
+}
+
+static struct json_object *entry(struct json_object *row, const char *resource)
+{
+	return json_member(json_member(row, "resources"), resource);
+}
+
+static int setup_two_sessions(void **state)
+{
+	return broker_setup_with(
+		state, &(struct broker_options){ .config = "[connection]\nsessions=2\n" });
+}
+
+static void quota_tells_use_limit_peak_and_refusals(void **state)
+{
+	const struct broker *b = *state;
+	struct peer *p = peer_new(b);
+	uint64_t session = peer_session(p);
+	struct json_object *rows, *row;
+
+	peer_session(p);
+	peer_refused_quota(p, REQUEST(SESSION_OPEN), "sessions", "connection", 2, 2);
+	peer_ok(p, REQUEST(SESSION_CLOSE, .session_close = { session }));
+	rows = quota_rows(b, getuid());
+	row = find_row(rows, "connection", "client", 1);
+	assert_int_equal(json_number(row, "uid"), getuid());
+	assert_int_equal(json_number(entry(row, "sessions"), "used"), 1);
+	assert_int_equal(json_number(entry(row, "sessions"), "limit"), 2);
+	assert_int_equal(json_number(entry(row, "sessions"), "peak"), 2);
+	assert_int_equal(json_number(entry(row, "sessions"), "refused"), 1);
+	row = find_row(rows, "uid", "uid", getuid());
+	assert_int_equal(json_number(row, "weight"), 100);
+	assert_string_equal(json_text(row, "rule"), "default");
+	assert_int_equal(json_number(entry(row, "connections"), "used"), 2);
+	row = find_row(rows, "total", NULL, 0);
+	assert_int_equal(json_number(entry(row, "connections"), "used"), 2);
+	assert_int_equal(json_number(entry(row, "sessions"), "peak"), 2);
+	json_object_put(rows);
+	peer_free(p);
+}
+
+static void quota_as_text_says_the_same(void **state)
+{
+	struct user u = user_new(*state, QDA_NULL_URI);
+
+	assert_int_equal(QDACTL_RUN(*state, "quota"), 0);
+	expect_text(said.out, "ALL CLIENTS TOGETHER\n  connections             2 ");
+	expect_text(said.out, ", rule default, weight 100\n");
+	expect_text(said.out, "CLIENT 1 test, user ");
+	assert_null(strstr(said.out, "  maps "));
+	assert_int_equal(QDACTL_RUN(*state, "quota", "--all"), 0);
+	expect_text(said.out, "  maps                    0 ");
+	user_free(&u);
+}
+
+static unsigned count_rows(struct json_object *rows, const char *scope, const char *key)
+{
+	int64_t last = -1;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (strcmp(json_text(row, "scope"), scope))
+			continue;
+		n++;
+		if (!key)
+			continue;
+		assert_true(json_number(row, key) > last); /* each once, in order */
+		last = json_number(row, key);
+	}
+	return n;
+}
+
+static void quota_of_many_clients_is_told_once_each(void **state)
+{
+	struct peer *peers[40];
+	struct json_object *rows;
+
+	for (size_t i = 0; i < N(peers); i++)
+		peers[i] = peer_new(*state);
+	rows = quota_rows(*state, getuid());
+	assert_int_equal(count_rows(rows, "total", NULL), 1);
+	assert_int_equal(count_rows(rows, "uid", "uid"), 1);
+	assert_int_equal(count_rows(rows, "connection", "client"), N(peers) + 1);
+	json_object_put(rows);
+	for (size_t i = 0; i < N(peers); i++)
+		peer_free(peers[i]);
+}
+
+static void quota_of_many_users_is_told_once_each_and_to_each_its_own(void **state)
+{
+	struct stranger users[20];
+	struct json_object *rows;
+
+	need_root();
+	for (unsigned i = 0; i < N(users); i++) {
+		users[i] = stranger_new(*state, SOME_USER + i, SOME_USER + i, NULL, greet);
+		assert_int_equal(stranger_said(&users[i]), 'y');
+	}
+	rows = quota_rows(*state, 0);
+	assert_int_equal(count_rows(rows, "uid", "uid"), N(users) + 1);
+	assert_int_equal(count_rows(rows, "connection", "client"), N(users) + 1);
+	json_object_put(rows);
+	rows = quota_rows(*state, SOME_USER + 3);
+	assert_int_equal(count_rows(rows, "total", NULL), 1);
+	assert_int_equal(count_rows(rows, "uid", "uid"), 1);
+	assert_int_equal(count_rows(rows, "connection", "client"), 2); /* its two */
+	json_object_put(rows);
+	for (unsigned i = 0; i < N(users); i++)
+		stranger_free(&users[i]);
+}
+
+static void quota_set_changes_what_is_refused_until_reload(void **state)
+{
+	const struct broker *b = *state;
+	struct peer *p = peer_new(b);
+	struct json_object *rows;
+	char uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", getuid());
+	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--client", "1", "sessions=1"), 0);
+	assert_string_equal(said.out, "");
+	peer_session(p);
+	peer_refused_quota(p, REQUEST(SESSION_OPEN), "sessions", "connection", 1, 1);
+	assert_int_equal(QDACTL_RUN(b, "--json", "quota", "set", "total", "buffer_bytes=64M",
+				    "sessions=7"), 0);
+	json_object_put(parse_json(said.out));
+	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--user", uid, "weight=7", "buffers=3"), 0);
+	rows = quota_rows(b, getuid());
+	assert_int_equal(json_number(find_row(rows, "uid", "uid", getuid()), "weight"), 7);
+	assert_int_equal(json_number(entry(find_row(rows, "uid", "uid", getuid()), "buffers"),
+				     "limit"), 3);
+	assert_int_equal(json_number(entry(find_row(rows, "total", NULL, 0), "buffer_bytes"),
+				     "limit"), 64 << 20);
+	json_object_put(rows);
+	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
+	rows = quota_rows(b, getuid());
+	assert_int_equal(json_number(find_row(rows, "uid", "uid", getuid()), "weight"), 100);
+	assert_int_equal(json_number(entry(find_row(rows, "total", NULL, 0), "sessions"), "limit"),
+			 256);
+	json_object_put(rows);
+	peer_free(p);
+}
+
+static void quota_set_of_others_takes_a_rule(void **state)
+{
+	need_root();
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (quota)", "quota", "set", "total",
+		     "sessions=1");
+	assert_int_equal(QDACTL_AS(*state, ADMIN, "quota", "set", "total", "sessions=1"), 0);
+}
+
+/* --- kill --- */
+
+static void first_session(const struct broker *b, char id[24])
+{
+	struct json_object *list, *row;
+
+	assert_int_equal(QDACTL_RUN(b, "list", "--json"), 0);
+	list = parse_json(said.out);
+	row = json_object_array_get_idx(json_member(list, "sessions"), 0);
+	snprintf(id, 24, "%" PRId64, json_number(row, "id"));
+	json_object_put(list);
+}
+
+static void a_killed_session_is_lost_and_another_may_be_opened(void **state)
+{
+	const struct broker *b = *state;
+	struct user u = user_new(b, QDA_NULL_URI);
+	struct qda_error e;
+	char id[24];
+
+	first_session(b, id);
+	assert_int_equal(QDACTL_RUN(b, "kill", "session", id), 0);
+	expect_text(said.out, " ended\n");
+	assert_int_equal(qda_invoke(u.module, QDA_NULL_NOTHING, NULL, 0, NULL, &e), -ECONNRESET);
+	expect_text(e.text, "ended by the administrator");
+	UNTIL (QDACTL_RUN(b, "kill", "session", id) == 1)
+		;
+	qda_session_close(u.session);
+	u.session = library_session(u.client);
+	u.module = library_module(u.session, QDA_NULL_URI);
+	INVOKE(u.module, QDA_NULL_NOTHING, qda_in(NULL, 0));
+	user_free(&u);
+}
+
+/* Its number as people read it is the one that kill takes, also when it has two digits. */
+static void a_session_is_killed_by_the_number_that_list_prints(void **state)
+{
+	struct qda_client *client = library_connect(*state);
+	struct qda_session *session = NULL;
+	char id[24] = "";
+	const char *at;
+
+	for (unsigned i = 0; i < 20; i++) {
+		qda_session_close(session);
+		session = library_session(client);
+	}
+	UNTIL (QDACTL_RUN(*state, "list") == 0 && strstr(said.out, "open") &&
+	       !strstr(said.out, "clos"))
+		;
+	at = strstr(said.out, "\nSESSION");
+	assert_non_null(at);
+	assert_int_equal(sscanf(strchr(at + 1, '\n'), " %23s", id), 1);
+	assert_int_equal(QDACTL_RUN(*state, "kill", "session", id), 0);
+	UNTIL (!qda_session_alive(session, NULL))
+		qda_dispatch(client, 0);
+	qda_disconnect(client);
+}
+
+static void a_killed_client_is_told_and_may_connect_again(void **state)
+{
+	struct user u = user_new(*state, QDA_NULL_URI);
+	struct qda_error e;
+
+	assert_int_equal(QDACTL_RUN(*state, "--json", "kill", "client", "1"), 0);
+	json_object_put(parse_json(said.out));
+	assert_int_equal(qda_invoke(u.module, QDA_NULL_NOTHING, NULL, 0, NULL, &e), -ECONNRESET);
+	expect_text(e.text, "connect again");
+	user_free(&u);
+	u = user_new(*state, QDA_NULL_URI);
+	user_free(&u);
+}
+
+static void kill_of_what_is_not_there_is_said(void **state)
+{
+	QDACTL_FAILS(*state, getuid(), 1, "there is no client 4711", "kill", "client", "4711");
+	QDACTL_FAILS(*state, getuid(), 1, "there is no session 4711", "kill", "session", "4711");
+	QDACTL_FAILS(*state, getuid(), 1, "is this connection", "kill", "client", "3");
+}
+
+static void others_are_killed_only_with_a_rule(void **state)
+{
+	struct peer *p;
+	char id[24];
+
+	need_root();
+	p = peer_new(*state);
+	peer_session(p);
+	first_session(*state, id);
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (kill)", "kill", "client", "1");
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (kill)", "kill", "session", id);
+	peer_session(p); /* it is well */
+	assert_int_equal(QDACTL_AS(*state, ADMIN, "kill", "client", "1"), 0);
+	while (peer_next(p)) /* events may come before the end */
+		;
+	peer_free(p);
+}
+
+/* --- reload --- */
+
+static void reload_says_what_it_cannot_change_and_what_is_wrong(void **state)
+{
+	const struct broker *b = *state;
+	struct json_object *o;
+
+	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
+	assert_string_equal(said.out, "the configuration was read again\n");
+	rewrite(b, "[daemon]\nsocket=/elsewhere\n");
+	assert_int_equal(QDACTL_RUN(b, "--json", "reload"), 0);
+	o = parse_json(said.out);
+	json_text(o, "text");
+	json_object_put(o);
+	rewrite(b, "[connection]\nsessions=many\n");
+	QDACTL_FAILS(b, getuid(), 1, "conf:2: sessions=many", "reload");
+	assert_string_equal(said.out, "");
+}
+
+static void reload_takes_a_rule(void **state)
+{
+	need_root();
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (reload)", "reload");
+	assert_int_equal(QDACTL_AS(*state, ADMIN, "reload"), 0);
+}
+
+/* --- policy check --- */
+
+static char verdict(const struct qda_msg_reply *reply)
+{
+	return !reply->status.code ? 'y' : reply->status.code == EACCES ? 'n' : '?';
+}
+
+static struct peer *who_greets(const char *socket, char *why)
+{
+	struct peer *p = peer_try_connect(socket);
+
+	*why = p ? verdict(peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "x" }))) : '?';
+	return *why == 'y' ? p : NULL;
+}
+
+static char try_use(const char *socket)
+{
+	char why;
+
+	who_greets(socket, &why);
+	return why;
+}
+
+static char try_session_of(const char *socket, uint32_t kind)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	return p ? verdict(peer_call(p, REQUEST(SESSION_OPEN, .session_open = { .kind = kind }))) :
+		   why;
+}
+
+static char try_session(const char *socket)
+{
+	return try_session_of(socket, 0);
+}
+
+static char try_privileged(const char *socket)
+{
+	char told = try_session_of(socket, 1);
+
+	return told == '?' ? 'y' : told; /* the device has none, the policy has nothing against it */
+}
+
+static char try_module(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	if (!p)
+		return why;
+	why = verdict(peer_call(p, REQUEST(SESSION_OPEN)));
+	if (why != 'y')
+		return why;
+	return verdict(peer_call(p, REQUEST(MODULE_OPEN,
+					    .module_open = { p->reply.session_open.session,
+							     QDA_ARGS_URI })));
+}
+
+static char try_dirs(const char *socket)
+{
+	int fd = open(SKELS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	return p ? verdict(peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))) : why;
+}
+
+static char try_urgent(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+	struct invocation *i;
+	uint64_t session;
+
+	if (!p || (why = verdict(peer_call(p, REQUEST(SESSION_OPEN)))) != 'y')
+		return why;
+	session = p->reply.session_open.session;
+	why = verdict(peer_call(p, REQUEST(MODULE_OPEN, .module_open = { session, QDA_NULL_URI })));
+	if (why != 'y')
+		return why;
+	i = invocation_new(p->reply.module_open.handle, QDA_NULL_NOTHING);
+	i->request.invoke.priority = 2;
+	return verdict(peer_await(p, invocation_post(p, i)));
+}
+
+static char try_reload(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	return p ? verdict(peer_call(p, REQUEST(RELOAD))) : why;
+}
+
+static char try_quota(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+	struct qda_msg_request r = { .type = QDA_TYPE_QUOTA_SET };
+
+	r.quota_set.resource = "sessions";
+	r.quota_set.rule = "";
+	r.quota_set.limit = 100;
+	return p ? verdict(peer_call(p, &r)) : why;
+}
+
+/* Client 1 is root's, so what is refused is that. */
+static char try_status(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	if (!p)
+		return why;
+	peer_call(p, REQUEST(GET_STATUS, .get_status = { 2 }));
+	return p->reply.get_status.n_clients > 1 ? 'y' : 'n';
+}
+
+/* 'y' when there is another's to end, which is then gone: the last of the attempts. */
+static char try_kill(const char *socket)
+{
+	char why;
+	struct peer *p = who_greets(socket, &why);
+
+	return p ? verdict(peer_call(p, REQUEST(KILL, .kill = { .kind = QDA_KILL_CLIENT, .id = 1 }))) :
+		   why;
+}
+
+static void policy_check_says_what_an_attempt_gives(void **state)
+{
+	static const struct {
+		const char *action, *option, *value;
+		char (*attempt)(const char *socket);
+	} actions[] = {
+		{ "use", "--kind", "unsigned", try_use },
+		{ "session", "--kind", "unsigned", try_session },
+		{ "session", "--kind", "privileged", try_privileged },
+		{ "module", "--module", QDA_ARGS_URI, try_module },
+		{ "urgent", "--kind", "unsigned", try_urgent },
+		{ "dirs", "--kind", "unsigned", try_dirs },
+		{ "status", "--kind", "unsigned", try_status },
+		{ "reload", "--kind", "unsigned", try_reload },
+		{ "quota", "--kind", "unsigned", try_quota },
+		{ "kill", "--kind", "unsigned", try_kill },
+	};
+	static const uid_t users[] = { UNKNOWN, PLAIN, SOME_USER, BRINGER, ADMIN };
+	static const char expected[N(users)][N(actions) + 1] = {
+		"nnnnnnnnnn", "yynnnnnnnn", "yyyynnnnnn", "yyyyyynnnn", "ynnnnnyyyy",
+	};
+	struct peer *p;
+	char uid[16];
+
+	need_root();
+	p = peer_new(*state);
+	for (size_t u = 0; u < N(users); u++) {
+		snprintf(uid, sizeof(uid), "%u", users[u]);
+		for (size_t a = 0; a < N(actions); a++) {
+			int status = QDACTL_RUN(*state, "policy", "check", "--action",
+						actions[a].action, "--user", uid,
+						actions[a].option, actions[a].value);
+			if (actions[a].attempt == try_dirs && !device_has(DEVICE_CLIENT_DIRS))
+				continue;
+			char told = status == 0 ? 'y' : status == 1 && !*said.err ? 'n' : '?';
+			char got = stranger_says(*state, users[u], users[u], actions[a].attempt);
+
+			if (told != got || got != expected[u][a])
+				fail_msg("uid %s, %s: told %c, got %c, expected %c", uid,
+					 actions[a].action, told, got, expected[u][a]);
+		}
+	}
+	peer_free(p);
+}
+
+static void policy_check_names_the_rule(void **state)
+{
+	struct json_object *o;
+
+	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "module", "--module",
+				    QDA_ARGS_URI, "--user", "54331"), 1);
+	expect_text(said.out, "54331 may not load this module: rule \"20-no-args\" says so\n");
+	assert_int_equal(QDACTL_RUN(*state, "--json", "policy", "check", "--action", "session",
+				    "--user", "54331"), 0);
+	o = parse_json(said.out);
+	assert_true(json_object_get_boolean(json_member(o, "allow")));
+	assert_string_equal(json_text(o, "rule"), "30-plain");
+	json_object_put(o);
+	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "session", "--user",
+				    "54333"), 1);
+	expect_text(said.out, "54333 may not open such a session: no rule allows it\n");
+	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "kill"), 0);
+	QDACTL_FAILS(*state, getuid(), 1, "there is no action \"frob\"", "policy", "check",
+		     "--action", "frob");
+	QDACTL_FAILS(*state, getuid(), 1, "wants the URI", "policy", "check", "--action", "module");
+}
+
+static void policy_about_others_is_told_with_a_rule_only(void **state)
+{
+	need_root();
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (status)", "policy", "check",
+		     "--action", "use", "--user", "0");
+	assert_int_equal(QDACTL_AS(*state, PLAIN, "policy", "check", "--action", "use"), 0);
+	assert_int_equal(QDACTL_AS(*state, ADMIN, "policy", "check", "--action", "use", "--user",
+				   "0"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wrong_arguments_are_said_and_end_with_2),
+		cmocka_unit_test(verbs_without_a_broker_end_with_3),
+		TEST(what_is_no_limit_is_said),
+		TEST_WITH(quota_tells_use_limit_peak_and_refusals, setup_two_sessions),
+		TEST(quota_as_text_says_the_same),
+		TEST(quota_of_many_clients_is_told_once_each),
+		TEST_WITH(quota_of_many_users_is_told_once_each_and_to_each_its_own, setup_system),
+		TEST(quota_set_changes_what_is_refused_until_reload),
+		TEST_WITH(quota_set_of_others_takes_a_rule, setup_system),
+		TEST(a_killed_session_is_lost_and_another_may_be_opened),
+		TEST(a_session_is_killed_by_the_number_that_list_prints),
+		TEST(a_killed_client_is_told_and_may_connect_again),
+		TEST(kill_of_what_is_not_there_is_said),
+		TEST_WITH(others_are_killed_only_with_a_rule, setup_system),
+		TEST(reload_says_what_it_cannot_change_and_what_is_wrong),
+		TEST_WITH(reload_takes_a_rule, setup_system),
+		TEST_WITH(policy_check_says_what_an_attempt_gives, setup_system),
+		TEST_WITH(policy_check_names_the_rule, setup_system),
+		TEST_WITH(policy_about_others_is_told_with_a_rule_only, setup_system),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
