@@ -89,7 +89,11 @@ int qda_buffer_alloc(struct qda_client *client, const char *name, uint64_t size,
 	if (r < 0)
 		return r;
 	r = domain->device->ops->buffer_create(domain->device, buffer->size, &buffer->device);
-	if (r < 0)
+	if (r == -EAGAIN)
+		r = qda_fail(fail, EAGAIN,
+			     "domain %s is still giving back many buffers that were freed: try again",
+			     domain->name);
+	else if (r < 0)
 		r = qda_fail(fail, -r, "domain %s could not make a buffer of %" PRIu64 " bytes: %s",
 			     domain->name, buffer->size, qda_strerror(r));
 	else

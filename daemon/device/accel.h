@@ -35,6 +35,7 @@
 #define ACCEL_OPS 128u		/* of one session; a file has room for fewer events */
 #define ACCEL_CONTROL_OPS 7u	/* of which calls take none, so that keys can be mapped */
 #define ACCEL_AGAIN_MS 10u	/* until a job that met -EBUSY is tried again */
+#define ACCEL_DEAD_MAX 512u	/* memories that wait to be closed; then no new ones are made */
 
 struct accel;
 struct qda_device_session;
@@ -298,6 +299,7 @@ struct accel {
 	struct accel_memories memories;
 	struct accel_memories dead;	/* their descriptors are to be closed */
 	struct accel_memories burning;	/* a worker is about it */
+	unsigned n_dead;		/* in both: descriptors that nobody is charged for any more */
 	struct accel_job closer;
 	bool closer_started;
 	uv_mutex_t convert;

@@ -67,6 +67,7 @@ static bool on_closed(struct accel_job *job)
 
 	while ((memory = TAILQ_FIRST(&accel->burning))) {
 		TAILQ_REMOVE(&accel->burning, memory, link);
+		accel->n_dead--;
 		free(memory);
 	}
 	accel->closer_started = false;
@@ -139,6 +140,7 @@ void accel_memory_unref(struct accel_memory *memory)
 	}
 	TAILQ_REMOVE(&accel->memories, memory, link);
 	TAILQ_INSERT_TAIL(&accel->dead, memory, link);
+	accel->n_dead++;
 	if (!accel->closer_started)
 		start_closer(accel);
 }
@@ -310,6 +312,8 @@ int accel_buffer_create(struct qda_device *dev, uint64_t size, struct qda_device
 		return r;
 	if (accel->link != ACCEL_LINK_UP)
 		return -ENOTCONN;
+	if (accel->n_dead >= ACCEL_DEAD_MAX)
+		return -EAGAIN;
 	r = accel_ioctl(accel->fd, DRM_IOCTL_QDA_GEM_CREATE, &create);
 	if (r < 0)
 		return r;

@@ -118,7 +118,8 @@ struct qda_device_ops {
 	/* Buffers: no pages are taken here, so these do not block. Size is a page multiple, at most
 	 * 4 GiB - 1 page. import duplicates fd; -EINVAL when it is not memory the DSP can be shown,
 	 * -EPERM when it could shrink or lacks the access wanted, -ERANGE when it is smaller than
-	 * size. fd() lends the descriptor for passing to the client. */
+	 * size. -EAGAIN: many that were released are not closed yet. fd() lends the descriptor for
+	 * passing to the client. */
 	int (*buffer_create)(struct qda_device *dev, uint64_t size, struct qda_device_buffer **out);
 	int (*buffer_import)(struct qda_device *dev, int fd, uint64_t size, bool read_only,
 			     struct qda_device_buffer **out);
