@@ -159,6 +159,36 @@ static void set_running(struct qda_call *call)
 	qda_watch_call(call);
 }
 
+/* Count it, and say why. */
+static void note_expiry(const struct qda_call *call, struct qda_fail *fail)
+{
+	const struct qda_session *session = call->session;
+
+	session->domain->stats.expired++;
+	call->client->user->stats.expired++;
+	if (call->state == QDA_CALL_RUNNING)
+		qda_fail(fail, ETIME,
+			 "the deadline passed while the call ran; it is abandoned, and holds its "
+			 "slot and its buffers until the method returns or the session is closed");
+	else if (session->abandoned && session->in_flight >= session->domain->session_in_flight_max)
+		qda_fail(fail, ETIME,
+			 "the deadline passed before the call reached the DSP: all %u slots of the "
+			 "session are held, %u of them by abandoned calls; close the session to "
+			 "end them",
+			 session->in_flight, session->abandoned);
+	else
+		qda_fail(fail, ETIME,
+			 "the deadline passed before the call reached the DSP: %u calls of this "
+			 "session and %u in all run on domain %s",
+			 session->in_flight, session->domain->in_flight, session->domain->name);
+}
+
+/* Its deadline has passed, though nobody was woken for it yet: timers are coarse. */
+static bool is_late(const struct qda_call *call)
+{
+	return call->deadline.armed && call->deadline.at_ns <= qda_core_now(call->client->core);
+}
+
 /* 0; -ENOSPC: no staging, -EBUSY: no room on the device; it stays queued. After any other failure it
  * has left the queue. */
 static int submit(struct qda_call *call)
@@ -167,8 +197,15 @@ static int submit(struct qda_call *call)
 	struct qda_domain *domain = session->domain;
 	struct qda_core *core = domain->core;
 	struct qda_device_call device_call = { call->handle, call->sc, call->args };
-	int r = stage_held(call);
+	struct qda_fail fail;
+	int r;
 
+	if (is_late(call)) {
+		note_expiry(call, &fail);
+		qda_call_drop(call, &fail);
+		return -ETIME;
+	}
+	r = stage_held(call);
 	if (r < 0)
 		return r;
 	r = qda_slots_add(&core->pending, call, QDA_PENDING_CALL, 0, &call->cookie);
@@ -431,35 +468,12 @@ void qda_session_abandon_calls(struct qda_session *session, const struct qda_fai
 			answer_fail(call, fail);
 }
 
-static void explain_expiry(const struct qda_call *call, struct qda_fail *fail)
-{
-	const struct qda_session *session = call->session;
-
-	if (call->state == QDA_CALL_RUNNING)
-		qda_fail(fail, ETIME,
-			 "the deadline passed while the call ran; it is abandoned, and holds its "
-			 "slot and its buffers until the method returns or the session is closed");
-	else if (session->abandoned && session->in_flight >= session->domain->session_in_flight_max)
-		qda_fail(fail, ETIME,
-			 "the deadline passed before the call reached the DSP: all %u slots of the "
-			 "session are held, %u of them by abandoned calls; close the session to "
-			 "end them",
-			 session->in_flight, session->abandoned);
-	else
-		qda_fail(fail, ETIME,
-			 "the deadline passed before the call reached the DSP: %u calls of this "
-			 "session and %u in all run on domain %s",
-			 session->in_flight, session->domain->in_flight, session->domain->name);
-}
-
 void qda_call_expire(struct qda_deadline *deadline)
 {
 	struct qda_call *call = container_of(deadline, struct qda_call, deadline);
 	struct qda_fail fail;
 
-	call->session->domain->stats.expired++;
-	call->client->user->stats.expired++;
-	explain_expiry(call, &fail);
+	note_expiry(call, &fail);
 	give_up(call, &fail);
 }
 

@@ -2,16 +2,19 @@
 /*
  * The core under random steps of many guests and an unruly device, from fixed seeds. After each
  * step: what accounts say is used is the sum of what exists, queues and slots agree with what the
- * device has, and no request was answered twice (the guests see to that). At the end every request
- * of a guest that stayed is answered, and nothing is left.
+ * device has, nothing runs that was sent after its deadline, limits that were lowered meanwhile are
+ * exceeded by no more than before, and no request was answered twice (the guests see to that). At
+ * the end every request of a guest that stayed is answered, and nothing is left.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/admin.h"
+#include "core/limits.h"
 #include "core_scene.h"
 
-enum { GUESTS = 6, KEEP = 8, STEPS = 40000, PLAYERS_MAX = 512 };
+enum { GUESTS = 6, KEEP = 8, STEPS = 40000, PLAYERS_MAX = 512, BANKS = 8 };
 
 /* What a guest remembers of its handles; some are stale on purpose. */
 struct player {
@@ -27,6 +30,9 @@ struct world {
 	unsigned n_all;
 	uint64_t state;			/* of the random numbers */
 	unsigned n_given, n_failed, n_refused, n_lost;
+	unsigned n_waited, n_killed;
+	uint32_t in_flight, parked;	/* of the domain, before the step */
+	uint32_t session_most;		/* the highest limit of calls in flight so far */
 };
 
 static struct world w;
@@ -189,6 +195,7 @@ static void check_session(const struct qda_session *session, struct there *there
 		if (call->session != session)
 			continue;
 		assert_int_equal(call->state, QDA_CALL_RUNNING);
+		assert_true(!call->deadline.at_ns || call->submitted_ns < call->deadline.at_ns);
 		running += !call->parked;
 		pages += staged_pages(call);
 	}
@@ -204,7 +211,7 @@ static void check_session(const struct qda_session *session, struct there *there
 	assert_int_equal(session->in_flight, running);
 	assert_int_equal(n_calls(&session->running, QDA_CALL_RUNNING, false), running);
 	assert_int_equal(session->parked, waiting + parked);
-	assert_true(running <= w.scene.domain->session_in_flight_max);
+	assert_true(running <= w.session_most);
 	assert_int_equal(session->level >= 0, session->state == QDA_SESSION_OPEN &&
 			 session->queued && !session->stalled &&
 			 running < w.scene.domain->session_in_flight_max);
@@ -227,10 +234,13 @@ static void check_domain(void)
 	}
 	assert_int_equal(domain->queued, there.queued);
 	assert_int_equal(domain->parked, there.parked);
-	assert_true(domain->parked <= domain->parked_max);
+	assert_true(domain->parked <= domain->parked_max || domain->parked <= w.parked);
 	assert_int_equal(domain->in_flight + there.parked_running, w.scene.fake->n_calls);
-	assert_true(domain->in_flight <= domain->in_flight_max);
+	assert_true(domain->in_flight <= domain->in_flight_max || domain->in_flight <= w.in_flight);
+	assert_int_equal(domain->schedule.users.n_running, domain->in_flight);
+	assert_true(domain->schedule.users.n_waiting <= GUESTS);
 	assert_int_equal(domain->sessions, sessions);
+	assert_true(domain->sessions <= BANKS);
 	assert_int_equal(w.scene.core->n_sessions, sessions);
 	assert_int_equal(w.scene.fake->n_sessions, sessions);
 }
@@ -317,6 +327,19 @@ static void step_buffer(struct player *p)
 		keep(p->buffers, buffer->id);
 }
 
+static bool open_some(struct player *p)
+{
+	const struct qda_session_request request = {
+		.domain = "",
+		.wait_ms = pick(3) ? 1 + pick(3) : 0,
+		.hang_ms = pick(4) ? 0 : 1 + pick(2),
+	};
+	bool accepted = ask_open_as(&p->guest, &request);
+
+	w.n_waited += accepted && !TAILQ_EMPTY(&w.scene.domain->waiting);
+	return accepted;
+}
+
 static bool step_session(struct player *p)
 {
 	uint64_t handle = any(p->sessions);
@@ -326,7 +349,7 @@ static bool step_session(struct player *p)
 	switch (pick(7)) {
 	case 0:
 	case 1:
-		return ask_open(&p->guest);
+		return open_some(p);
 	case 2:
 		return (session && session->state != QDA_SESSION_LOST && pick(8)) ||
 		       ask_close(&p->guest, handle);
@@ -342,7 +365,7 @@ static void step_guest(struct player *p)
 {
 	bool accepted = true;
 
-	if (!pick(4))
+	if (pick(4))
 		learn(p);
 	switch (pick(12)) {
 	case 0:
@@ -367,6 +390,103 @@ static void step_guest(struct player *p)
 		break;
 	}
 	w.n_refused += !accepted;
+}
+
+/* --- steps of administrators --- */
+
+static void step_kill(void)
+{
+	struct player *p = w.playing[pick(GUESTS)];
+	const struct qda_session *session = qda_slots_get(&p->guest.client->handles,
+							  any(p->sessions), QDA_HANDLE_SESSION);
+
+	if (session && qda_admin_kill_session(p->guest.client, session->number, &w.scene.fail) == 0)
+		w.n_killed++;
+}
+
+/* But of what lets guests in. */
+static void step_quota(void)
+{
+	static const char *const names[] = { "sessions", "buffers", "buffer_bytes", "handles",
+					     "maps", "calls", "parked", "inline_bytes",
+					     "out_bytes" };
+	unsigned i = pick(sizeof(names) / sizeof(*names)), guest = pick(GUESTS);
+	bool bytes = strstr(names[i], "bytes");
+	uint64_t limit = pick(6) ? (bytes ? 1 << 20 : 10) + pick(bytes ? 4 << 20 : 40) : pick(3);
+	struct qda_fail *fail = &w.scene.fail;
+	struct qda_core *core = w.scene.core;
+
+	switch (pick(4)) {
+	case 0:
+		assert_int_equal(qda_quota_set_total(core, names[i], 4 * limit, fail), 0);
+		break;
+	case 1:
+		assert_int_equal(qda_quota_set_uid(core, 1000 + guest / 2, "", names[i], limit,
+						   fail), 0);
+		break;
+	case 2:
+		assert_int_equal(qda_quota_set_uid(core, 1000 + guest / 2, "", "weight",
+						   pick(4) ? 1 + pick(400) : QDA_WEIGHT_MAX, fail),
+				 0);
+		break;
+	default:
+		assert_int_equal(qda_quota_set_client(core, w.playing[guest]->guest.client->id,
+						      names[i], limit, fail), 0);
+		break;
+	}
+}
+
+static void set_limits(struct qda_rules *rules)
+{
+	static const uint64_t connection[QDA_RES_N] = { 1, 4, 12, 2 << 20, 24, 10, 24, 4, 1 << 20,
+							1 << 20, 40 };
+
+	for (unsigned i = 0; i < QDA_RES_N; i++) {
+		rules->connection_limits[i] = connection[i];
+		rules->fallback.limits[i] = connection[i] * 3 / 2;
+		rules->total_limits[i] = connection[i] * 8;
+	}
+	/* A guest that comes is always let in. */
+	rules->fallback.limits[QDA_RES_CONNECTIONS] = rules->total_limits[QDA_RES_CONNECTIONS] = 1000;
+	rules->fallback.limits[QDA_RES_FDS] = rules->total_limits[QDA_RES_FDS] = 1000;
+	rules->session_in_flight = 5;
+}
+
+/* Another configuration: who may be urgent, how many calls may be in flight. */
+static void step_rules(void)
+{
+	struct qda_rules *rules = qda_rules_new();
+	struct qda_domain *domain = w.scene.domain;
+
+	assert_non_null(rules);
+	set_limits(rules);
+	rules->policy = calloc(1, sizeof(*rules->policy));
+	assert_non_null(rules->policy);
+	rules->n_policy = 1;
+	*rules->policy = (struct qda_policy_rule){ .name = "all", .allow = true,
+						   .urgent = pick(2) };
+	rules->session_in_flight = 1 + pick(8);
+	rules->client_in_flight = 1 + pick(8);
+	qda_core_apply(w.scene.core, rules);
+	qda_domain_configure(domain, pick(2) ? 0 : 1 + pick(12), pick(3));
+	if (domain->session_in_flight_max > w.session_most)
+		w.session_most = domain->session_in_flight_max;
+}
+
+static void step_admin(void)
+{
+	switch (pick(8)) {
+	case 0:
+		step_rules();
+		break;
+	case 1:
+	case 2:
+		step_kill();
+		break;
+	default:
+		step_quota();
+		break;
+	}
 }
 
 /* --- steps of the device --- */
@@ -478,7 +598,8 @@ static void step_device(void)
 		break;
 	case 3:
 		scene_clock += pick(100000);
-		qda_core_expire(w.scene.core);
+		if (pick(2)) /* else it will be noticed later */
+			qda_core_expire(w.scene.core);
 		break;
 	case 4:
 		if (w.scene.domain->state == QDA_DEVICE_DOWN || !pick(40))
@@ -491,24 +612,6 @@ static void step_device(void)
 }
 
 /* --- coming and going --- */
-
-static void set_limits(struct qda_core *core)
-{
-	struct qda_rules *rules = core->rules;
-	static const uint64_t connection[QDA_RES_N] = { 1, 4, 12, 2 << 20, 24, 10, 24, 4, 1 << 20,
-							1 << 20, 40 };
-
-	for (unsigned i = 0; i < QDA_RES_N; i++) {
-		rules->connection_limits[i] = connection[i];
-		rules->fallback.limits[i] = connection[i] * 3 / 2;
-		rules->total_limits[i] = connection[i] * 8;
-	}
-	/* A guest that comes is always let in. */
-	rules->fallback.limits[QDA_RES_CONNECTIONS] = rules->total_limits[QDA_RES_CONNECTIONS] = 1000;
-	rules->fallback.limits[QDA_RES_FDS] = rules->total_limits[QDA_RES_FDS] = 1000;
-	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
-	rules->policy->urgent = true;
-}
 
 static void come(unsigned i)
 {
@@ -553,9 +656,13 @@ static void step(void)
 {
 	unsigned i = pick(GUESTS);
 
+	w.in_flight = w.scene.domain->in_flight;
+	w.parked = w.scene.domain->parked;
 	if (!pick(500)) {
 		go(w.playing[i]);
 		come(i);
+	} else if (!pick(50)) {
+		step_admin();
 	} else if (pick(2)) {
 		step_guest(w.playing[i]);
 	} else {
@@ -588,6 +695,9 @@ static void complete_all(void)
 static void end_world(void)
 {
 	complete_all();
+	scene_clock += 1000000000; /* nobody waits that long for a session */
+	while (qda_core_expire(w.scene.core))
+		complete_all();
 	for (unsigned i = 0; i < GUESTS; i++) {
 		check_answers(&w.playing[i]->guest, true);
 		assert_int_equal(w.playing[i]->client->calls_now, 0);
@@ -610,8 +720,13 @@ static void accounts_stay_true(void **seed)
 	memset(&w, 0, sizeof(w));
 	w.state = *(uint64_t *)*seed;
 	scene_begin(&w.scene);
-	set_limits(w.scene.core);
-	w.scene.domain->session_in_flight_max = w.scene.core->rules->session_in_flight = 5;
+	set_limits(w.scene.core->rules);
+	memcpy(w.scene.core->total_limits, w.scene.core->rules->total_limits,
+	       sizeof(w.scene.core->total_limits));
+	w.scene.core->rules->policy->urgent = true;
+	w.scene.fake->info.sessions_max = w.scene.domain->info.sessions_max = BANKS;
+	qda_domain_configure(w.scene.domain, 0, 0);
+	w.session_most = w.scene.domain->session_in_flight_max;
 	for (unsigned i = 0; i < GUESTS; i++)
 		come(i);
 	for (unsigned i = 0; i < STEPS; i++)
@@ -620,6 +735,7 @@ static void accounts_stay_true(void **seed)
 	/* It went where it should. */
 	assert_true(w.n_given - w.n_failed > 1000 && w.n_failed > 300);
 	assert_true(w.n_refused > 4000 && w.n_lost > 80);
+	assert_true(w.n_waited > 50 && w.n_killed > 20);
 }
 
 int main(void)

@@ -471,6 +471,29 @@ static void deadline_of_a_queued_call_keeps_it_from_the_dsp(void **state)
 	assert_int_equal(running(), 0);
 }
 
+static void deadline_that_no_timer_told_of_keeps_it_from_the_dsp(void **state)
+{
+	uint64_t first, second, parked, third;
+
+	s.domain->session_in_flight_max = 1;
+	first = ask_ping(&g, module);
+	second = ask_ping_until(&g, module, 10);
+	third = ask_ping(&g, module);
+	s.fake->room = 1;
+	parked = ask_invoke(&g, &(struct qda_call_request){ .module = module, .parked = true,
+							    .timeout_us = 10 });
+	s.fake->room = 1000;
+	scene_clock += 10000;
+	fake_done(call_op(), 0, 0);
+	assert_success(&g, first);
+	assert_failure(&g, second, ETIME);
+	assert_failure(&g, parked, ETIME);
+	assert_int_equal(running(), 1);
+	assert_int_equal(s.domain->stats.expired, 2);
+	fake_done(call_op(), 0, 0);
+	assert_success(&g, third);
+}
+
 static void answer_of_the_dsp_after_the_deadline_is_dropped(void **state)
 {
 	uint64_t call = ask_ping_until(&g, module, 10);
@@ -614,6 +637,7 @@ int main(void)
 		TEST(abandoned_calls_keep_their_slots),
 		TEST(deadlines_pass_in_their_order),
 		TEST(deadline_of_a_queued_call_keeps_it_from_the_dsp),
+		TEST(deadline_that_no_timer_told_of_keeps_it_from_the_dsp),
 		TEST(answer_of_the_dsp_after_the_deadline_is_dropped),
 		TEST(answer_before_the_deadline_ends_it),
 		TEST(cancel_says_where_it_found_the_call),
