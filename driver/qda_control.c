@@ -181,6 +181,6 @@ int qda_control_capability(struct qda_session *session, u32 index, u64 *value)
 	err = ask(session);
 	if (err)
 		return err;
-	known(session, index, value);
-	return 0;
+	/* Not known: the PD that was asked is not the session's any more. */
+	return known(session, index, value) ? 0 : -ECONNRESET;
 }

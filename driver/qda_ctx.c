@@ -10,6 +10,7 @@
 #include <linux/export.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
 
@@ -73,6 +74,15 @@ static void free_later(struct kref *ref)
 
 /* --- the table --- */
 
+/* Starts and ends of PDs have ids of their own. */
+static void count(struct qda_ctx *ctx, int n)
+{
+	if (ctx->kind == QDA_CTX_PROCESS)
+		return;
+	ctx->session->qdev->calls += n;
+	ctx->session->calls += n;
+}
+
 /* An id that is free, the one used longest ago first; 0 when there is none. */
 static unsigned int find_id(struct qda_device *qdev, const struct qda_ctx *ctx)
 {
@@ -92,6 +102,16 @@ static unsigned int find_id(struct qda_device *qdev, const struct qda_ctx *ctx)
 	return 0;
 }
 
+/* The last ids are for those who have few: no two files can keep the others from the DSP. */
+static bool may_call(const struct qda_device *qdev, const struct qda_session *session)
+{
+	lockdep_assert_held(&qdev->ids_lock);
+	if (session->calls >= QDA_FILE_CALLS_MAX)
+		return false;
+	return qdev->calls < QDA_CALLS_MAX - QDA_CALLS_SHARED ||
+	       session->calls < max(QDA_CALLS_SHARED / qdev->n_banks, 1u);
+}
+
 /* The table's reference is taken before anything can find it. */
 static int insert(struct qda_device *qdev, struct qda_ctx *ctx)
 {
@@ -103,14 +123,14 @@ static int insert(struct qda_device *qdev, struct qda_ctx *ctx)
 	/* Whoever ends the session's messages has changed its state before. */
 	if (ctx->kind != QDA_CTX_PROCESS && qda_session_check(session))
 		err = qda_session_check(session);
-	else if (ctx->kind == QDA_CTX_PROCESS || session->calls < QDA_FILE_CALLS_MAX)
+	else if (ctx->kind == QDA_CTX_PROCESS || may_call(qdev, session))
 		ctx->id = find_id(qdev, ctx);
 	if (ctx->id) {
 		ctx->msg.ctx = fastrpc_ctx(++qdev->generation, ctx->id, session->pd);
 		ctx->sent = ktime_get();
 		kref_get(&ctx->ref);
 		qdev->ids[ctx->id] = ctx;
-		session->calls++;
+		count(ctx, 1);
 		err = 0;
 	}
 	spin_unlock_irqrestore(&qdev->ids_lock, flags);
@@ -122,7 +142,37 @@ static void take(struct qda_device *qdev, struct qda_ctx *ctx)
 	lockdep_assert_held(&qdev->ids_lock);
 	qdev->ids[ctx->id] = NULL;
 	ctx->id = 0;
-	ctx->session->calls--;
+	count(ctx, -1);
+}
+
+/* It is out, or its event is, and its end is not told yet. */
+static void begin_telling(struct qda_session *session)
+{
+	lockdep_assert_held(&session->qdev->ids_lock);
+	session->telling++;
+}
+
+static void end_telling(struct qda_session *session)
+{
+	struct qda_device *qdev = session->qdev;
+	unsigned long flags;
+
+	spin_lock_irqsave(&qdev->ids_lock, flags);
+	if (!--session->telling)
+		wake_up_var(&session->telling);
+	spin_unlock_irqrestore(&qdev->ids_lock, flags);
+}
+
+static bool is_telling(struct qda_session *session)
+{
+	struct qda_device *qdev = session->qdev;
+	unsigned long flags;
+	bool telling;
+
+	spin_lock_irqsave(&qdev->ids_lock, flags);
+	telling = session->telling;
+	spin_unlock_irqrestore(&qdev->ids_lock, flags);
+	return telling;
 }
 
 /* Out again, unless somebody else was first. */
@@ -179,6 +229,8 @@ static void conclude(struct qda_ctx *ctx)
 {
 	qda_ctx_tell(ctx);
 	complete_all(&ctx->done);
+	if (ctx->kind != QDA_CTX_PROCESS)
+		end_telling(ctx->session);
 }
 
 static void settle_work(struct work_struct *work)
@@ -211,6 +263,14 @@ static void finish(struct qda_ctx *ctx, int error, s32 result)
 	kref_put(&ctx->ref, free_later);
 }
 
+/* By whoever ends it. Starts and ends of PDs are what others wait in. */
+static void take_to_tell(struct qda_device *qdev, struct qda_ctx *ctx)
+{
+	take(qdev, ctx);
+	if (ctx->kind != QDA_CTX_PROCESS)
+		begin_telling(ctx->session);
+}
+
 void qda_transport_response(struct qda_device *qdev, const void *bytes, unsigned int n)
 {
 	struct fastrpc_notification notification;
@@ -230,7 +290,7 @@ void qda_transport_response(struct qda_device *qdev, const void *bytes, unsigned
 	spin_lock_irqsave(&qdev->ids_lock, flags);
 	ctx = qdev->ids[fastrpc_ctx_id(rsp.ctx)];
 	if (ctx && ctx->msg.ctx == rsp.ctx)
-		take(qdev, ctx);
+		take_to_tell(qdev, ctx);
 	else
 		ctx = NULL;
 	spin_unlock_irqrestore(&qdev->ids_lock, flags);
@@ -261,12 +321,12 @@ static struct qda_ctx *take_any(struct qda_device *qdev, const struct qda_sessio
 			ctx = NULL;
 	}
 	if (ctx)
-		take(qdev, ctx);
+		take_to_tell(qdev, ctx);
 	spin_unlock_irqrestore(&qdev->ids_lock, flags);
 	return ctx;
 }
 
-void qda_ctx_fail(struct qda_device *qdev, const struct qda_session *session, int error)
+void qda_ctx_fail(struct qda_device *qdev, struct qda_session *session, int error)
 {
 	struct qda_ctx *ctx;
 
@@ -277,6 +337,9 @@ void qda_ctx_fail(struct qda_device *qdev, const struct qda_session *session, in
 		conclude(ctx);
 		qda_ctx_put(ctx);
 	}
+	/* Those that the DSP, or a CANCEL, was just ending. */
+	if (session)
+		wait_var_event(&session->telling, !is_telling(session));
 }
 
 /* --- what users of it do --- */
@@ -356,6 +419,8 @@ static struct qda_event *find_event(struct qda_session *session, u64 call)
 		event = ctx->event;
 		ctx->event = NULL;
 	}
+	if (event)
+		begin_telling(session);
 	spin_unlock_irqrestore(&qdev->ids_lock, flags);
 	return event;
 }
@@ -367,5 +432,6 @@ int qda_ctx_cancel(struct qda_session *session, u64 call)
 	if (!event)
 		return -ENOENT;
 	qda_event_send(&session->qdev->drm, event, -ECANCELED, 0, 0);
+	end_telling(session);
 	return 0;
 }

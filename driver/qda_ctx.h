@@ -98,8 +98,9 @@ void qda_ctx_tell(struct qda_ctx *ctx);
 
 /*
  * End all messages to a session's PD, or (NULL) of the whole device; those that start and end PDs
- * are not to the PD. All is settled and told when this returns. Process context.
+ * are not to the PD. All is settled and told when this returns: of a session also what the DSP was
+ * ending at the same time. Process context.
  */
-void qda_ctx_fail(struct qda_device *qdev, const struct qda_session *session, int error);
+void qda_ctx_fail(struct qda_device *qdev, struct qda_session *session, int error);
 
 #endif

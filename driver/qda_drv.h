@@ -42,6 +42,7 @@ struct qda_ctx;
 #define QDA_CONTROL_IDS		QDA_BANKS_MAX	/* id 1 + bank starts and ends its PDs */
 #define QDA_CALLS_MAX		(FASTRPC_MAX_ID - QDA_CONTROL_IDS)
 #define QDA_FILE_CALLS_MAX	126	/* calls and control requests of one file in flight */
+#define QDA_CALLS_SHARED	(QDA_CALLS_MAX / 4)	/* of the DSP; each bank has a part of it */
 #define QDA_MAPS_MAX		4096	/* of one session */
 #define QDA_CAPABILITIES	256
 
@@ -73,6 +74,7 @@ struct qda_device {
 	spinlock_t ids_lock;		/* protects all down to generation, and in contexts */
 	struct qda_ctx *ids[FASTRPC_MAX_ID + 1];
 	unsigned int last_id;
+	unsigned int calls;		/* ids in use, but for starts and ends of PDs */
 	u64 generation;
 };
 

@@ -65,7 +65,8 @@ enum qda_session_state {
  * @memory: for payloads
  * @uses_lock: protects @uses and what is in it
  * @uses: buffers that have a handle in the file
- * @calls: messages in flight; under the device's ids_lock
+ * @calls: in flight, without starts and ends of the PD; under the device's ids_lock
+ * @telling: of those that have ended, or were cancelled, whose end is not told yet; likewise
  * @next_call: name of the latest submitted call
  * @busy_ns: time that messages were with the DSP
  * @release_work: sends @release
@@ -102,6 +103,7 @@ struct qda_session {
 	struct rb_root uses;
 
 	unsigned int calls;
+	unsigned int telling;
 	atomic64_t next_call;
 	atomic64_t busy_ns;
 	struct work_struct release_work;

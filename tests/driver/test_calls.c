@@ -155,7 +155,57 @@ static void a_file_has_a_limit(void **state)
 	assert_true(event_none(file));
 }
 
-/* All the DSP takes, from three files, answered backwards: each event once, at its own file. */
+/* What is left to a file when others have all they can get: its bank's part of the last quarter. */
+static unsigned share(void)
+{
+	return (unsigned)(ask(file, DRM_QDA_QUERY_CALLS) / 4 / ask(file, DRM_QDA_QUERY_BANKS));
+}
+
+static unsigned submit_all(int fd, unsigned first)
+{
+	unsigned n = 0;
+
+	while (submit(fd, DSP_HANDLE, HOLD, NULL, first + n, NULL) == 0)
+		n++;
+	assert_int_equal(submit(fd, DSP_HANDLE, HOLD, NULL, 0, NULL), -EBUSY);
+	assert_int_equal(invoke(fd, DSP_HANDLE, HOLD, NULL, NULL), -EBUSY);
+	return n;
+}
+
+/* Two that take all they can get do not keep others out; nor do those keep out each other. */
+static void greedy_files_leave_a_share_to_the_others(void **state)
+{
+	const int files[] = { file, session_open(), session_open(), session_open() };
+	const unsigned most = (unsigned)ask(file, DRM_QDA_QUERY_CALLS), each = share();
+	const unsigned shared = most / 4;
+	unsigned n[4];
+
+	assert_true(each > 1);
+	for (unsigned i = 0; i < 4; i++)
+		n[i] = submit_all(files[i], 1000 * i);
+	assert_int_equal(n[0], 126);
+	assert_int_equal(n[1], most - shared - 126);
+	assert_int_equal(n[2], each);
+	assert_int_equal(n[3], each);
+	dsp_wait_held(&dsp, n[0] + n[1] + 2 * each);
+	dsp_answer(&dsp, dsp_take(&dsp, 0).ctx, 0);
+	assert_int_equal(event_next(file).error, 0);
+	assert_int_equal(submit(file, DSP_HANDLE, HOLD, NULL, 0, NULL), -EBUSY);
+	assert_int_equal(submit(files[2], DSP_HANDLE, HOLD, NULL, 0, NULL), -EBUSY);
+	dsp_answer_all(&dsp, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned j = i ? 0 : 1; j < n[i]; j++)
+			assert_int_equal(event_next(files[i]).user_data, 1000 * i + j);
+		assert_true(event_none(files[i]));
+		if (i)
+			close(files[i]);
+	}
+	while (ask(file, DRM_QDA_QUERY_BANKS_FREE) != DSP_BANKS - 1)
+		;
+}
+
+/* Three that take turns get the DSP but for the last quarter; answered backwards, each event comes
+ * once, at its own file. */
 static void a_dsp_has_a_limit(void **state)
 {
 	const int files[] = { file, session_open(), session_open() };
@@ -165,7 +215,7 @@ static void a_dsp_has_a_limit(void **state)
 
 	while (n < 3 * 126 && submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL) == 0)
 		n++;
-	assert_int_equal(n, most);
+	assert_int_equal(n, most - most / 4);
 	assert_int_equal(submit(files[n % 3], DSP_HANDLE, HOLD, NULL, n, NULL), -EBUSY);
 	assert_int_equal(invoke(files[n % 3], DSP_HANDLE, HOLD, NULL, NULL), -EBUSY);
 	dsp_wait_held(&dsp, n);
@@ -190,7 +240,7 @@ static void a_dsp_has_a_limit(void **state)
 	close(files[2]);
 }
 
-/* All ids are taken: sessions still end, and open. */
+/* All that can be had is taken: sessions still end, and open. */
 static void full_does_not_mean_stuck(void **state)
 {
 	const int other = session_open(), third = session_open();
@@ -424,6 +474,7 @@ int main(void)
 		cmocka_unit_test(bytes_in_buffers_arrive),
 		cmocka_unit_test(inline_arguments_are_refused),
 		cmocka_unit_test(a_file_has_a_limit),
+		cmocka_unit_test(greedy_files_leave_a_share_to_the_others),
 		cmocka_unit_test(a_dsp_has_a_limit),
 		cmocka_unit_test(full_does_not_mean_stuck),
 		cmocka_unit_test(an_answer_counts_once),

@@ -411,6 +411,28 @@ static void a_pd_that_ends_takes_its_calls_along(void **state)
 	close(other);
 }
 
+/* Answered an instant before, and told elsewhere: the end of the PD is told last all the same. */
+static void what_was_answered_is_told_before_the_end(void **state)
+{
+	const int fd = accel_open();
+
+	dsp_hold(&dsp, FASTRPC_PROCESS_MEM_MAP, true);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(session_create(fd, DRM_QDA_ATTR_UNSIGNED), 0);
+		for (uint32_t key = 1; key <= 4; key++)
+			assert_int_equal(map_async(fd, key, key), 0);
+		dsp_wait_held(&dsp, 4);
+		dsp_answer_all(&dsp, 0);
+		dsp_notify(&dsp, client(), FASTRPC_PD_EXIT);
+		for (int j = 0; j < 4; j++)
+			assert_int_equal(event_next(fd).base.type, DRM_QDA_EVENT_DONE);
+		assert_ended(fd, DRM_QDA_ENDED_EXIT);
+		assert_int_equal(release(fd, NULL), 0);
+	}
+	assert_true(event_none(fd));
+	close(fd);
+}
+
 /* What comes of it is its answer: it ends nothing and tells nothing. */
 static void assert_dropped(int fd, const void *bytes, size_t n)
 {
@@ -538,6 +560,7 @@ int main(void)
 		TEST(a_release_needs_a_session),
 		TEST(a_dsp_that_goes_ends_a_release),
 		TEST(a_pd_that_ends_takes_its_calls_along),
+		TEST(what_was_answered_is_told_before_the_end),
 		TEST(what_is_said_of_nobody_is_dropped),
 		TEST(an_end_is_told_after_the_beginning),
 		TEST(an_end_that_is_asked_for_is_told_once),
