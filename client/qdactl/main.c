@@ -111,8 +111,10 @@ void put_text(FILE *f, const char *s, size_t n)
 
 void print_json(struct json_object *object)
 {
-	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	int form = common.lines ? JSON_C_TO_STRING_PLAIN : JSON_C_TO_STRING_PRETTY;
+
+	printf("%s\n", json_object_to_json_string_ext(object,
+						      form | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 

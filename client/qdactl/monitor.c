@@ -30,8 +30,7 @@ static void print_event_json(const struct qda_msg_event *e)
 	if (e->monitor.dropped)
 		json_object_object_add(o, "dropped", json_object_new_int((int)e->monitor.dropped));
 	json_object_object_add(o, "text", json_object_new_string(e->monitor.text));
-	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	print_json(o);
 }
 
 static void print_event(const struct qda_msg_event *e)
@@ -99,6 +98,7 @@ static int run_monitor(const struct verb *verb, int argc, char **argv)
 		if (r >= 0)
 			return r;
 	}
+	common.lines = true;
 	if (optind < argc)
 		return usage_error(verb, "what is \"%s\"?", argv[optind]);
 	r = connect_broker(&client);

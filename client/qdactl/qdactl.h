@@ -34,6 +34,7 @@ extern const struct verb verb_list, verb_status, verb_health, verb_invoke, verb_
 
 extern struct common {
 	bool json;
+	bool lines;		/* JSON objects take one line each */
 	const char *socket;
 } common; /* what was given; main.c's */
 

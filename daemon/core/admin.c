@@ -22,6 +22,17 @@ static int check_kill(struct qda_client *by, const struct qda_client *victim,
 	return qda_client_check_admin(by, QDA_ADMIN_KILL, fail);
 }
 
+static void tell_kill(const struct qda_client *by, struct qda_happening *happening)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "by client %" PRIu64 " (uid %u)", by->id, by->principal.uid);
+	happening->what = "kill";
+	happening->text = text;
+	if (qda_monitored(by->core))
+		qda_monitor(by->core, happening);
+}
+
 int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *fail)
 {
 	struct qda_client *client;
@@ -37,8 +48,7 @@ int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *f
 	r = check_kill(by, client, fail);
 	if (r < 0)
 		return r;
-	if (qda_monitored(by->core))
-		qda_monitor(by->core, &(struct qda_happening){ .what = "kill", .client = client });
+	tell_kill(by, &(struct qda_happening){ .client = client });
 	client->ops->end(client->front);
 	return 0;
 }
@@ -71,11 +81,9 @@ int qda_admin_kill_session(struct qda_client *by, uint64_t number, struct qda_fa
 	if (session->state != QDA_SESSION_OPEN)
 		return qda_fail(fail, EBUSY, "session %" PRIu64 " is %s: there is nothing to end",
 				number, qda_session_state_name(session->state));
-	if (qda_monitored(by->core))
-		qda_monitor(by->core, &(struct qda_happening){ .what = "kill",
-							       .client = session->client,
-							       .session = number,
-							       .domain = session->domain->name });
+	tell_kill(by, &(struct qda_happening){ .client = session->client,
+					       .session = number,
+					       .domain = session->domain->name });
 	snprintf(text, sizeof(text), "ended by the administrator (uid %u)", by->principal.uid);
 	qda_session_lost(session, &(struct qda_device_lost){ .text = text });
 	return 0;

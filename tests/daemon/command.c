@@ -110,10 +110,13 @@ const char *command_line(struct command *c)
 
 int command_end(struct command *c, int signal)
 {
-	fclose(c->out);
+	int status;
+
 	if (signal)
 		assert_int_equal(kill(c->pid, signal), 0);
-	return exit_status(c->pid);
+	status = exit_status(c->pid);
+	fclose(c->out);
+	return status;
 }
 
 void expect_text(const char *text, const char *part)

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What watchers are told: everything that happens to those whom they may see, in order; and that a
+ * watcher who does not read loses events, is told how many, and costs nobody anything.
+ */
+#include "command.h"
+#include "library.h"
+#include "peer.h"
+#include "stranger.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "qda_bad.h"
+#include "qda_null.h"
+
+enum { PLAIN = 54341, WATCHER };
+
+#define RULES                                                                                      \
+	"[policy 10-watcher]\nuser=54342\nadmin=status\nallow=yes\n"                               \
+	"[policy 20-plain]\nuser=54341\nallow=yes\n"
+
+static int setup_system(void **state)
+{
+	static char config[1024];
+
+	snprintf(config, sizeof(config), "%s%s", RULES,
+		 device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "");
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = config, .system = true });
+}
+
+static bool has_said(const struct command *c)
+{
+	struct pollfd p = { fileno(c->out), POLLIN, 0 };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* The next line, as an object that lives until the one after it; NULL: there are no more. */
+static struct json_object *next_event(struct command *c)
+{
+	static struct json_object *event;
+	const char *line = command_line(c);
+
+	json_object_put(event);
+	event = line ? parse_json(line) : NULL;
+	return event;
+}
+
+/* It must be of this kind. */
+static struct json_object *expect(struct command *c, const char *what)
+{
+	struct json_object *event = next_event(c);
+
+	assert_non_null(event);
+	if (strcmp(json_text(event, "what"), what))
+		fail_msg("%s was to come, not %s", what, json_object_to_json_string(event));
+	return event;
+}
+
+/* The same, with others in between. */
+static struct json_object *await(struct command *c, const char *what)
+{
+	struct json_object *event;
+
+	do {
+		event = next_event(c);
+		assert_non_null(event);
+	} while (strcmp(json_text(event, "what"), what));
+	return event;
+}
+
+/* Something of that uid which a line can be told by. */
+static void make_mark(const struct broker *b, uid_t uid)
+{
+	QDACTL_FAILS(b, uid, 1, "there is no client 4711", "kill", "client", "4711");
+}
+
+static bool is_mark(struct json_object *event)
+{
+	return !strcmp(json_text(event, "what"), "refused") &&
+	       strstr(json_text(event, "text"), "client 4711");
+}
+
+/* A monitor that watches already and has told all there was. */
+static struct command monitor_new(const struct broker *b, uid_t uid)
+{
+	struct command c =
+		command_start(b, uid, (const char *const[]){ "monitor", "--json", NULL });
+
+	UNTIL (has_said(&c))
+		assert_int_equal(QDACTL_AS(b, uid, "list"), 0);
+	make_mark(b, uid);
+	while (!is_mark(next_event(&c)))
+		;
+	expect(&c, "client-gone");
+	return c;
+}
+
+static void what_happens_is_told_in_order(void **state)
+{
+	const struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+	struct user u = user_new(b, QDA_NULL_URI);
+	struct json_object *e = expect(&c, "client-new");
+	int64_t client = json_number(e, "client"), session, at = json_number(e, "at_ns");
+
+	assert_int_equal(json_number(e, "uid"), getuid());
+	assert_string_equal(json_text(e, "text"), "test");
+	e = expect(&c, "session-open");
+	assert_true(json_number(e, "at_ns") >= at);
+	assert_int_equal(json_number(e, "client"), client);
+	assert_string_equal(json_text(e, "domain"), "cdsp");
+	session = json_number(e, "session");
+	qda_session_close(u.session);
+	e = expect(&c, "session-closed");
+	assert_int_equal(json_number(e, "session"), session);
+	u.session = library_session(u.client);
+	e = expect(&c, "session-open");
+	assert_true(json_number(e, "session") != session);
+	u.module = library_module(u.session, QDA_BAD_URI);
+	INVOKE_FAILS(-ECONNRESET, u.module, QDA_BAD_SIGNAL, qda_in(&(uint32_t){ SIGSEGV }, 4));
+	e = expect(&c, "session-lost");
+	assert_int_equal(json_number(e, "client"), client);
+	assert_true(*json_text(e, "text"));
+	e = expect(&c, "refused"); /* the call that was on its way */
+	assert_int_equal(json_number(e, "error"), -ECONNRESET);
+	user_free(&u);
+	e = await(&c, "client-gone"); /* before or after the end of its PD */
+	assert_int_equal(json_number(e, "client"), client);
+	assert_int_equal(command_end(&c, SIGTERM), 128 + SIGTERM);
+}
+
+static void what_administrators_do_is_told(void **state)
+{
+	const struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+	struct peer *p = peer_new(b);
+	int64_t client = json_number(expect(&c, "client-new"), "client");
+	char id[24];
+
+	assert_int_equal(QDACTL_RUN(b, "quota", "set", "total", "calls=77"), 0);
+	assert_string_equal(json_text(await(&c, "quota-set"), "text"), "all together: calls=77");
+	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
+	await(&c, "reload");
+	snprintf(id, sizeof(id), "%" PRId64, client);
+	assert_int_equal(QDACTL_RUN(b, "kill", "client", id), 0);
+	assert_int_equal(json_number(await(&c, "kill"), "client"), client);
+	while (json_number(await(&c, "client-gone"), "client") != client) /* qdactl may be first */
+		;
+	peer_free(p);
+	command_end(&c, SIGTERM);
+}
+
+static void a_domain_that_goes_and_comes_is_told(void **state)
+{
+	struct command c;
+
+	device_need(DEVICE_OWN_DSP);
+	c = monitor_new(*state, getuid());
+	assert_int_equal(kill(broker_process(*state, "qda-softdsp"), SIGKILL), 0);
+	assert_string_equal(json_text(await(&c, "domain-down"), "domain"), "cdsp");
+	assert_string_equal(json_text(await(&c, "domain-up"), "domain"), "cdsp");
+	command_end(&c, SIGTERM);
+}
+
+static void lines_for_people_say_when_what_and_who(void **state)
+{
+	struct command c = command_start(*state, getuid(),
+					 (const char *const[]){ "monitor", NULL });
+	unsigned hour, minute, second, ms, client;
+	char user[64];
+
+	UNTIL (has_said(&c))
+		make_mark(*state, getuid());
+	make_mark(*state, getuid()); /* of which all is seen */
+	for (;;) {
+		const char *line = command_line(&c);
+
+		assert_non_null(line);
+		assert_int_equal(line[12], ' ');
+		if (strncmp(line + 13, "refused", 7))
+			continue;
+		assert_int_equal(sscanf(line, "%2u:%2u:%2u.%3u refused client %u (%63[^)]", &hour,
+					&minute, &second, &ms, &client, user), 6);
+		expect_text(line, "): there is no client 4711");
+		break;
+	}
+	command_end(&c, SIGTERM);
+}
+
+static void a_monitor_ends_with_the_broker(void **state)
+{
+	struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+	const char *line;
+	struct json_object *last = NULL;
+
+	broker_signal(b, SIGTERM);
+	while ((line = command_line(&c))) { /* each line is one object, the last one too */
+		json_object_put(last);
+		last = parse_json(line);
+	}
+	assert_int_equal(json_number(last, "error"), -ECONNRESET);
+	json_object_put(last);
+	assert_int_equal(command_end(&c, 0), 1);
+	broker_wait_end(b);
+}
+
+/* --- others --- */
+
+static void only_who_may_sees_others(void **state)
+{
+	struct command plain, watcher;
+	struct json_object *event;
+	struct user u;
+
+	need_root();
+	plain = monitor_new(*state, PLAIN);
+	watcher = monitor_new(*state, WATCHER);
+	u = user_new(*state, QDA_NULL_URI);
+	user_free(&u);
+	make_mark(*state, PLAIN);
+	do {
+		event = next_event(&plain);
+		assert_int_equal(json_number(event, "uid"), PLAIN);
+	} while (!is_mark(event));
+	while (json_number(expect(&watcher, "client-new"), "uid") == PLAIN) {
+		do
+			event = next_event(&watcher);
+		while (strcmp(json_text(event, "what"), "client-gone"));
+	}
+	assert_int_equal(json_number(expect(&watcher, "session-open"), "uid"), 0);
+	command_end(&plain, SIGTERM);
+	command_end(&watcher, SIGTERM);
+}
+
+/* --- slow ones --- */
+
+static int setup_heap(void **state)
+{
+	return broker_setup_with(state, &(struct broker_options){ .heap = true });
+}
+
+static struct peer *watch(const struct broker *b)
+{
+	struct peer *p = peer_new(b);
+
+	peer_ok(p, REQUEST(SUBSCRIBE, .subscribe = { QDA_EVENTS_MONITOR }));
+	return p;
+}
+
+/* As many events, each read by the reader at once. */
+static void cause(struct peer *by, struct peer *reader, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		peer_refused(by, REQUEST(MODULE_CLOSE, .module_close = { 1 }), ENOENT);
+		assert_string_equal(peer_await_event(reader, QDA_TYPE_MONITOR)->monitor.what,
+				    "refused");
+		assert_int_equal(reader->event.monitor.dropped, 0);
+	}
+}
+
+static void read_all(struct peer *p, unsigned *received, unsigned *dropped)
+{
+	while (!peer_is_silent(p)) {
+		*dropped += peer_await_event(p, QDA_TYPE_MONITOR)->monitor.dropped;
+		++*received;
+	}
+}
+
+static void a_watcher_who_does_not_read_loses_events_and_costs_nothing(void **state)
+{
+	enum { FIRST = 2000, MORE = 4000 };
+	const struct broker *b = *state;
+	struct peer *by = peer_new(b), *reader = watch(b), *slow = watch(b);
+	unsigned received = 0, dropped = 0, caused = FIRST + MORE;
+	int64_t heap;
+
+	broker_need_heap(b);
+	read_all(reader, &received, &dropped); /* of the slow one's arrival */
+	received = dropped = 0;
+	cause(by, reader, FIRST);
+	heap = broker_heap(b);
+	cause(by, reader, MORE);
+	assert_int_equal(broker_heap(b), heap);
+	peer_ok(slow, REQUEST(SUBSCRIBE, .subscribe = { QDA_EVENTS_MONITOR }));
+	assert_true(slow->n_events > 0 && slow->n_events < caused);
+	peer_free(by);
+	peer_free(reader);
+	peer_free(slow);
+}
+
+static void lost_events_are_counted(void **state)
+{
+	struct peer *by = peer_new(*state), *reader = watch(*state), *slow = watch(*state);
+	unsigned received = 0, dropped = 0, caused = 3000;
+
+	UNTIL (!peer_is_silent(reader)) /* the slow one's arrival */
+		;
+	read_all(reader, &received, &dropped);
+	received = dropped = 0;
+	cause(by, reader, caused);
+	UNTIL (received + dropped == caused) {
+		read_all(slow, &received, &dropped);
+		cause(by, reader, 1);
+		caused++;
+		read_all(slow, &received, &dropped);
+	}
+	assert_in_range(dropped, 1, caused - 1);
+	peer_free(by);
+	peer_free(reader);
+	peer_free(slow);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_happens_is_told_in_order),
+		TEST(what_administrators_do_is_told),
+		TEST(a_domain_that_goes_and_comes_is_told),
+		TEST(lines_for_people_say_when_what_and_who),
+		TEST(a_monitor_ends_with_the_broker),
+		TEST_WITH(only_who_may_sees_others, setup_system),
+		TEST_WITH(a_watcher_who_does_not_read_loses_events_and_costs_nothing, setup_heap),
+		TEST(lost_events_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
