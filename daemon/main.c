@@ -62,11 +62,14 @@ static void report_ready(struct qdad *q)
 {
 	struct qda_domain *domain;
 
-	if (q->options.ready_fd < 0)
+	if (q->options.ready_fd < 0 && q->notify.ready)
 		return;
 	TAILQ_FOREACH (domain, &q->core->domains, link)
 		if (domain->state == QDA_DEVICE_STARTING)
 			return;
+	qda_notify_ready(&q->notify);
+	if (q->options.ready_fd < 0)
+		return;
 	if (write(q->options.ready_fd, "ready\n", 6) != 6)
 		qdad_say("--ready-fd %d: nobody reads there", q->options.ready_fd);
 	close(q->options.ready_fd);
@@ -92,6 +95,7 @@ static void finish(struct qdad *q)
 	close_handle((uv_handle_t *)&q->term);
 	close_handle((uv_handle_t *)&q->interrupt);
 	close_handle((uv_handle_t *)&q->hangup);
+	qda_notify_deinit(&q->notify);
 }
 
 static void on_close_late(uv_timer_t *timer)
@@ -124,6 +128,7 @@ static void on_stop(uv_signal_t *signal, int number)
 
 	if (q->state == QDAD_RUNNING) {
 		q->state = QDAD_DRAINING;
+		qda_notify_stopping(&q->notify);
 		qda_front_stop(q->front);
 		qda_core_drain(q->core);
 		uv_timer_start(&q->patience, on_drain_late, q->config.drain_ms, 0);
@@ -143,10 +148,12 @@ static void on_hangup(uv_signal_t *signal, int number)
 		on_stop(signal, number);
 		return;
 	}
+	qda_notify_reloading(&q->notify);
 	if (qdad_reload(q, &fail) < 0)
 		qdad_say("%s; the configuration that was read before is kept", fail.text);
 	else
 		qdad_say("the configuration was read anew%s%s", *fail.text ? "; " : "", fail.text);
+	qda_notify_reloaded(&q->notify);
 	qda_stall_mark();
 }
 
@@ -206,6 +213,7 @@ static int make_front(struct qdad *q)
 {
 	struct qda_front_config front = {
 		.socket_path = q->config.socket,
+		.handed_fd = q->handed_fd,
 		.mode = q->config.user_mode ? 0600 : 0666,
 		.hello_ms = q->config.hello_ms,
 		.version = "qdad " QDA_VERSION,
@@ -246,6 +254,9 @@ static int run(struct qdad *q)
 	if (r < 0)
 		return r;
 	init_loop(q);
+	r = qda_notify_init(&q->notify, &q->loop, q->core);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < q->config.n_domains; i++) {
 		r = qdad_make_domain(q, &q->config.domains[i]);
 		if (r < 0)
@@ -270,9 +281,15 @@ static int run(struct qdad *q)
 int main(int argc, char **argv)
 {
 	struct qdad q = { 0 };
+	const char *why;
 	int r;
 
+	q.handed_fd = qda_notify_take_socket(&why);
 	qda_options_parse(argc, argv, &q.options);
+	if (q.handed_fd < -1) {
+		qdad_say("the socket handed over by the service manager: %s", why);
+		return 1;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
 	r = qda_config_init(&q.config, q.options.user_mode);

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "core/core.h"
+#include "notify.h"
 
 struct qda_domain;
 struct qda_front;
@@ -33,6 +34,8 @@ struct qdad {
 	struct qda_core *core;
 	struct qda_front *front;
 	struct qda_metrics *metrics;
+	struct qda_notify notify;
+	int handed_fd;		/* the service manager's socket to listen at, or -1 */
 	uint64_t armed_ns;
 	enum { QDAD_RUNNING, QDAD_DRAINING, QDAD_CLOSING, QDAD_GIVEN_UP } state;
 };

@@ -130,7 +130,9 @@ int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front
 
 	if (!front)
 		return -ENOMEM;
-	fd = listen_at(config->socket_path, config->mode);
+	fd = config->handed_fd;
+	if (fd < 0)
+		fd = listen_at(config->socket_path, config->mode);
 	if (fd >= 0 && qda_disposer_new(loop, &front->disposer) < 0) {
 		close(fd);
 		fd = -ENOMEM;
@@ -165,7 +167,8 @@ void qda_front_stop(struct qda_front *front)
 	if (!front->listening)
 		return;
 	front->listening = false;
-	unlink(front->config.socket_path);
+	if (front->config.handed_fd < 0)
+		unlink(front->config.socket_path);
 	uv_close((uv_handle_t *)&front->listener, NULL);
 	uv_close((uv_handle_t *)&front->retry, NULL);
 	close(front->fd);

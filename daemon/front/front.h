@@ -19,6 +19,7 @@ TAILQ_HEAD(qda_conn_list, qda_conn);
 
 struct qda_front_config {
 	const char *socket_path;
+	int handed_fd;			/* listens already, its file is another's; -1: none */
 	mode_t mode;			/* of the socket file */
 	uint32_t hello_ms;		/* a connection must say Hello within */
 	const char *version;		/* "qdad 0.1.0" */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The service manager: the socket that it hands over, and what it is told of the daemon. Without one
+ * ($NOTIFY_SOCKET, $LISTEN_FDS) all of this does nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct qda_core;
+
+struct qda_notify {
+	uv_timer_t timer;	/* signs of life and status */
+	struct qda_core *core;
+	bool alive;		/* the timer is initialised and not closed */
+	bool ready;		/* told, or nobody to tell */
+	char status[256];	/* as last told */
+};
+
+/* The descriptor of the socket to listen at, -1: none was handed over, or another negative errno when
+ * what was handed over is of no use; *why says then what. Before anything else opens descriptors. */
+int qda_notify_take_socket(const char **why);
+
+/* Signs of life from now on, as often as the manager's watchdog wants them. */
+int qda_notify_init(struct qda_notify *notify, uv_loop_t *loop, struct qda_core *core);
+/* What is true now. Ready is told once; reloading ends with reloaded. */
+void qda_notify_ready(struct qda_notify *notify);
+void qda_notify_reloading(struct qda_notify *notify);
+void qda_notify_reloaded(struct qda_notify *notify);
+/* Signs of life go on until deinit: the end may take as long as calls do. */
+void qda_notify_stopping(struct qda_notify *notify);
+/* Twice is fine. */
+void qda_notify_deinit(struct qda_notify *notify);
