@@ -71,6 +71,7 @@ void qda_config_deinit(struct qda_config *config)
 	qda_drafts_free(config->drafts);
 	free(config->socket);
 	free(config->metrics);
+	free(config->bus);
 	for (unsigned i = 0; i < config->n_domains; i++) {
 		free(config->domains[i].node);
 		free(config->domains[i].shell);
@@ -81,6 +82,15 @@ void qda_config_deinit(struct qda_config *config)
 	}
 }
 
+static bool take_bus(const struct qda_place *at, char **bus)
+{
+	if (strcmp(at->value, "system") && strcmp(at->value, "session") &&
+	    strcmp(at->value, "none") && !strchr(at->value, ':'))
+		return qda_complain(at, "the bus is system, session, none, or an address like "
+					"unix:path=/run/dbus/system_bus_socket");
+	return qda_take_string(at, bus);
+}
+
 static bool take_daemon(const struct qda_place *at)
 {
 	struct qda_config *config = at->config;
@@ -89,6 +99,8 @@ static bool take_daemon(const struct qda_place *at)
 		return qda_take_string(at, &config->socket);
 	if (!strcmp(at->key, "metrics"))
 		return qda_take_string(at, &config->metrics);
+	if (!strcmp(at->key, "bus"))
+		return take_bus(at, &config->bus);
 	if (!strcmp(at->key, "hello_ms"))
 		return qda_take_u32(at, 1, 3600000, &config->hello_ms);
 	if (!strcmp(at->key, "drain_ms"))
@@ -97,7 +109,7 @@ static bool take_daemon(const struct qda_place *at)
 		return qda_take_u32(at, 1, 127, &config->rules->session_in_flight);
 	if (!strcmp(at->key, "client_in_flight"))
 		return qda_take_u32(at, 1, 255, &config->rules->client_in_flight);
-	return qda_complain(at, "no such key in [daemon]: socket, hello_ms, drain_ms, metrics, "
+	return qda_complain(at, "no such key in [daemon]: socket, bus, hello_ms, drain_ms, metrics, "
 				"session_in_flight, client_in_flight");
 }
 

@@ -33,6 +33,7 @@ struct qda_config {
 	bool user_mode;
 	char *socket;
 	char *metrics;			/* its socket; NULL: not said, and once prepared: none */
+	char *bus;			/* system, session, none or an address; NULL: not said */
 	bool named_socket;		/* not the default one */
 	uint32_t hello_ms;
 	uint32_t drain_ms;

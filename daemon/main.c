@@ -7,11 +7,13 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/domain.h"
+#include "front/dbus/dbus.h"
 #include "front/front.h"
 #include "front/metrics.h"
 #include "qdad.h"
@@ -111,6 +113,8 @@ static void on_close_late(uv_timer_t *timer)
 static void begin_close(struct qdad *q)
 {
 	q->state = QDAD_CLOSING;
+	qda_dbus_close(q->dbus);
+	q->dbus = NULL;
 	qda_front_close(q->front);
 	qda_metrics_close(q->metrics);
 	uv_timer_start(&q->patience, on_close_late, CLOSE_MS, 0);
@@ -247,6 +251,17 @@ static int make_metrics(struct qdad *q)
 	return r;
 }
 
+/* By default the service is on the system's bus, and nobody's own broker on any. */
+static int make_dbus(struct qdad *q)
+{
+	struct qda_dbus_config dbus = {
+		.bus = q->config.bus ? q->config.bus : q->config.user_mode ? "none" : "system",
+		.say = qdad_say,
+	};
+
+	return strcmp(dbus.bus, "none") ? qda_dbus_new(q->front, &dbus, &q->dbus) : 0;
+}
+
 static int run(struct qdad *q)
 {
 	int r = make_core(q);
@@ -265,6 +280,8 @@ static int run(struct qdad *q)
 	r = make_front(q);
 	if (r == 0)
 		r = make_metrics(q);
+	if (r == 0)
+		r = make_dbus(q);
 	if (r < 0)
 		return r;
 	if (isatty(STDERR_FILENO))

@@ -12,6 +12,7 @@
 #include "notify.h"
 
 struct qda_domain;
+struct qda_dbus;
 struct qda_front;
 struct qda_metrics;
 
@@ -33,6 +34,7 @@ struct qdad {
 	struct qda_config config;
 	struct qda_core *core;
 	struct qda_front *front;
+	struct qda_dbus *dbus;
 	struct qda_metrics *metrics;
 	struct qda_notify notify;
 	int handed_fd;		/* the service manager's socket to listen at, or -1 */

@@ -81,6 +81,8 @@ static void compare(const struct qda_config *was, const struct qda_config *is,
 		remark(remarks, "[daemon] socket");
 	if (!is_same(was->metrics, is->metrics))
 		remark(remarks, "[daemon] metrics");
+	if (!is_same(was->bus, is->bus))
+		remark(remarks, "[daemon] bus");
 	if (was->found_domains && is->found_domains)
 		return;
 	for (unsigned i = 0; i < was->n_domains; i++) {

@@ -172,6 +172,17 @@ static void read_process(struct qda_principal *who, int pidfd)
 		*who->unit = *who->program = '\0';
 }
 
+void qda_principal_complete(struct qda_principal *who, int pidfd)
+{
+	const struct id_map *map = get_id_map();
+
+	who->uid = take_uid(map, who->uid);
+	who->gid = take_gid(map, who->gid);
+	for (unsigned i = 0; i < who->n_groups; i++)
+		who->groups[i] = take_gid(map, who->groups[i]);
+	read_process(who, pidfd);
+}
+
 int qda_principal_read(int fd, struct qda_principal *who, int *pidfd)
 {
 	const struct id_map *map = get_id_map();

@@ -14,3 +14,7 @@
  * memory is short; nothing is to be freed then. */
 int qda_principal_read(int fd, struct qda_principal *who, int *pidfd)
 	__attribute__((warn_unused_result));
+
+/* Of somebody whom another daemon vouches for: uid, gids and pid are filled in as that one said. What
+ * is unmapped here is known as such then, and unit and program are read when there is a pidfd. */
+void qda_principal_complete(struct qda_principal *who, int pidfd);

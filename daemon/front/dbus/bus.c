@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The connection to the bus: made, hung into the loop, made again. sd-bus says what it waits for
+ * (descriptor, events, moment); before each wait of the loop that is asked anew, for anything
+ * may have sent something since.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <poll.h>
+
+#include "front/dbus/internal.h"
+#include "util/stall.h"
+
+#define RETRY_MS      5000u
+#define PROCESS_BATCH 16 /* messages a round, so that others get their turn */
+
+static void on_timer(uv_timer_t *timer);
+
+/* --- the end of a connection --- */
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* Everything that belongs to the names of that bus goes with it. */
+static void disconnect(struct qda_dbus *dbus)
+{
+	if (!dbus->bus)
+		return;
+	qda_dbus_peers_end(dbus);
+	if (dbus->poll)
+		uv_close((uv_handle_t *)dbus->poll, on_poll_closed);
+	dbus->poll = NULL;
+	dbus->events = 0;
+	dbus->lost = false;
+	dbus->bus = sd_bus_close_unref(dbus->bus);
+}
+
+/* Said once, until there is a bus again. */
+static void rest(struct qda_dbus *dbus, const char *what, int err)
+{
+	if (!dbus->told)
+		dbus->config.say("D-Bus (%s): %s: %s; trying again now and then", dbus->config.bus,
+				 what, qda_strerror(err));
+	dbus->told = true;
+	disconnect(dbus);
+	uv_timer_start(&dbus->timer, on_timer, RETRY_MS, 0);
+}
+
+/* --- processing --- */
+
+static void process(struct qda_dbus *dbus)
+{
+	int r = 1;
+
+	for (int i = 0; i < PROCESS_BATCH && r > 0 && !dbus->lost; i++)
+		r = sd_bus_process(dbus->bus, NULL);
+	if (r < 0)
+		rest(dbus, "the connection ended", r);
+	else if (dbus->lost)
+		rest(dbus, "cannot serve " QDA_DBUS_NAME " there (taken, or not allowed?)", -EPERM);
+}
+
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+	process(poll->data);
+	qda_stall_mark();
+}
+
+/* sd-bus counts microseconds of CLOCK_MONOTONIC. */
+static uint64_t ms_until(uint64_t usec)
+{
+	struct timespec t;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+	return usec > now ? (usec - now + 999) / 1000 : 0;
+}
+
+static void arm(struct qda_dbus *dbus)
+{
+	int events = sd_bus_get_events(dbus->bus), wanted = 0;
+	uint64_t usec = UINT64_MAX;
+
+	if (events < 0 || sd_bus_get_timeout(dbus->bus, &usec) < 0) {
+		uv_timer_start(&dbus->timer, on_timer, 0, 0); /* process() sees why */
+		return;
+	}
+	wanted |= events & POLLIN ? UV_READABLE : 0;
+	wanted |= events & POLLOUT ? UV_WRITABLE : 0;
+	if (wanted != dbus->events)
+		uv_poll_start(dbus->poll, wanted, on_event);
+	dbus->events = wanted;
+	if (usec == UINT64_MAX)
+		uv_timer_stop(&dbus->timer);
+	else
+		uv_timer_start(&dbus->timer, on_timer, ms_until(usec), 0);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct qda_dbus *dbus = prepare->data;
+
+	if (!dbus->bus)
+		return;
+	qda_dbus_peers_reap(dbus);
+	arm(dbus);
+}
+
+/* --- the beginning of one --- */
+
+static int on_name(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+	struct qda_dbus *dbus = userdata;
+	uint32_t result = 0;
+
+	if (sd_bus_message_is_method_error(message, NULL) ||
+	    sd_bus_message_read(message, "u", &result) < 0 || result != 1)
+		dbus->lost = true;
+	else
+		dbus->told = false;
+	return 1;
+}
+
+static const char *default_address(const char *bus, char *room, size_t size)
+{
+	const char *address, *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (!strcmp(bus, "system")) {
+		address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
+		return address ? address : "unix:path=/run/dbus/system_bus_socket";
+	}
+	if (strcmp(bus, "session") != 0)
+		return bus;
+	address = secure_getenv("DBUS_SESSION_BUS_ADDRESS");
+	if (address)
+		return address;
+	snprintf(room, size, "unix:path=%s/bus", runtime ? runtime : "/nonexistent");
+	return room;
+}
+
+/* What is sent before the bus has said hello waits in sd-bus. */
+static int connect_bus(struct qda_dbus *dbus)
+{
+	char room[512];
+	int r = sd_bus_new(&dbus->bus);
+
+	if (r >= 0)
+		r = sd_bus_set_address(dbus->bus, default_address(dbus->config.bus, room,
+								  sizeof(room)));
+	if (r >= 0)
+		r = sd_bus_set_bus_client(dbus->bus, 1);
+	if (r >= 0)
+		r = sd_bus_negotiate_fds(dbus->bus, 1);
+	if (r >= 0)
+		r = sd_bus_start(dbus->bus);
+	if (r >= 0)
+		r = qda_dbus_peers_start(dbus);
+	if (r >= 0)
+		r = qda_dbus_objects_add(dbus);
+	if (r >= 0)
+		r = sd_bus_request_name_async(dbus->bus, NULL, QDA_DBUS_NAME, 0, on_name, dbus);
+	return r;
+}
+
+static int attach(struct qda_dbus *dbus)
+{
+	int fd = sd_bus_get_fd(dbus->bus);
+	uv_poll_t *poll = fd < 0 ? NULL : calloc(1, sizeof(*poll));
+
+	if (!poll)
+		return fd < 0 ? fd : -ENOMEM;
+	if (uv_poll_init(dbus->front->loop, poll, fd) < 0) {
+		free(poll);
+		return -ENOMEM;
+	}
+	poll->data = dbus;
+	dbus->poll = poll;
+	return 0;
+}
+
+static void try_connect(struct qda_dbus *dbus)
+{
+	int r = connect_bus(dbus);
+
+	if (r >= 0)
+		r = attach(dbus);
+	if (r < 0)
+		rest(dbus, "there is no bus to serve", r);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct qda_dbus *dbus = timer->data;
+
+	if (dbus->bus)
+		process(dbus);
+	else
+		try_connect(dbus);
+	qda_stall_mark();
+}
+
+/* --- from main --- */
+
+int qda_dbus_new(struct qda_front *front, const struct qda_dbus_config *config,
+		 struct qda_dbus **out)
+{
+	struct qda_dbus *dbus = calloc(1, sizeof(*dbus));
+
+	if (!dbus)
+		return -ENOMEM;
+	dbus->front = front;
+	dbus->config = *config;
+	dbus->timer.data = dbus->prepare.data = dbus;
+	dbus->open_handles = 2;
+	RB_INIT(&dbus->peers);
+	TAILQ_INIT(&dbus->doomed);
+	uv_timer_init(front->loop, &dbus->timer);
+	uv_prepare_init(front->loop, &dbus->prepare);
+	uv_prepare_start(&dbus->prepare, on_prepare);
+	try_connect(dbus);
+	*out = dbus;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct qda_dbus *dbus = handle->data;
+
+	if (!--dbus->open_handles)
+		free(dbus);
+}
+
+void qda_dbus_close(struct qda_dbus *dbus)
+{
+	if (!dbus)
+		return;
+	disconnect(dbus);
+	uv_close((uv_handle_t *)&dbus->timer, on_closed);
+	uv_close((uv_handle_t *)&dbus->prepare, on_closed);
+}

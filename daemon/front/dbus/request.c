@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A method call: from the vtable to its answer, now or later.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/monitor.h"
+#include "core/session.h"
+#include "front/dbus/internal.h"
+
+/* --- refusals --- */
+
+/* Documented in the interface files, policy/org.qdad.Broker1.*.xml. */
+const char *qda_dbus_error_name(const struct qda_fail *fail)
+{
+	static const struct { int code; const char *name; } names[] = {
+		{ EACCES, "org.qdad.Error.AccessDenied" },
+		{ EPERM, "org.qdad.Error.AccessDenied" },
+		{ EDQUOT, "org.qdad.Error.QuotaExceeded" },
+		{ EINVAL, "org.qdad.Error.InvalidArgument" },
+		{ ERANGE, "org.qdad.Error.InvalidArgument" },
+		{ EMSGSIZE, "org.qdad.Error.TooLarge" },
+		{ ENOENT, "org.qdad.Error.NotFound" },
+		{ EEXIST, "org.qdad.Error.Exists" },
+		{ EBUSY, "org.qdad.Error.Busy" },
+		{ EAGAIN, "org.qdad.Error.Busy" },
+		{ EUSERS, "org.qdad.Error.NoContextBank" },
+		{ ENOTCONN, "org.qdad.Error.DomainDown" },
+		{ ENODEV, "org.qdad.Error.DomainDown" },
+		{ EPIPE, "org.qdad.Error.DomainDown" },
+		{ ECONNRESET, "org.qdad.Error.SessionLost" },
+		{ ETIME, "org.qdad.Error.TimedOut" },
+		{ ETIMEDOUT, "org.qdad.Error.TimedOut" },
+		{ ECANCELED, "org.qdad.Error.Cancelled" },
+		{ ESHUTDOWN, "org.qdad.Error.Stopping" },
+		{ EREMOTEIO, "org.qdad.Error.Dsp" },
+		{ EOPNOTSUPP, "org.qdad.Error.NotSupported" },
+		{ ENOMEM, "org.qdad.Error.NoMemory" },
+		{ ENOSPC, "org.qdad.Error.NoMemory" },
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].code == fail->code)
+			return names[i].name;
+	return "org.qdad.Error.Failed";
+}
+
+/* The bus ends connections that send what is no UTF-8. Of text that a skel wrote, or that was cut,
+ * nothing is known: what is not ASCII becomes a question mark. */
+const char *qda_dbus_clean(const char *text, char *to, size_t size)
+{
+	size_t n = 0;
+
+	for (; text[n] && n < size - 1; n++)
+		to[n] = (text[n] >= ' ' && text[n] <= '~') || text[n] == '\n' || text[n] == '\t'
+				? text[n]
+				: '?';
+	to[n] = '\0';
+	return to;
+}
+
+static void count(struct qda_dbus *dbus, struct qda_dbus_peer *peer, const struct qda_fail *fail)
+{
+	struct qda_core *core = dbus->front->core;
+	struct qda_client *client = peer ? peer->client : NULL;
+
+	core->refused += fail->code == EDQUOT;
+	qda_refusals_count(&core->refusals, fail);
+	if (!client)
+		return;
+	client->n_refused += fail->code == EDQUOT;
+	if (qda_monitored(core))
+		qda_monitor(core, &(struct qda_happening){ .what = "refused", .client = client,
+							   .code = fail->code, .text = fail->text });
+}
+
+int qda_dbus_refuse(struct qda_dbus *dbus, struct qda_dbus_peer *peer, sd_bus_message *message,
+		    const struct qda_fail *fail)
+{
+	char text[sizeof(fail->text)];
+
+	count(dbus, peer, fail);
+	sd_bus_reply_method_errorf(message, qda_dbus_error_name(fail), "%s",
+				   qda_dbus_clean(fail->text, text, sizeof(text)));
+	return 1;
+}
+
+int qda_dbus_bad_message(struct qda_fail *fail)
+{
+	return qda_fail(fail, EINVAL, "the arguments are not what the signature says");
+}
+
+/* --- serving --- */
+
+static int find_session(struct qda_dbus_request *r, struct qda_fail *fail)
+{
+	const char *path = sd_bus_message_get_path(r->message);
+
+	r->session = qda_dbus_session_find(r->dbus, path);
+	if (!r->session)
+		return qda_fail(fail, ENOENT, "%s: there is no such session (any more)", path);
+	if (r->session->client != r->peer->client)
+		return qda_fail(fail, EACCES, "%s belongs to another client: open one of your own",
+				path);
+	return 0;
+}
+
+static int run(struct qda_dbus_request *r, struct qda_fail *fail)
+{
+	int e = 0;
+
+	r->grant = 0;
+	if (r->method->needs_access)
+		e = qda_client_check_access(r->peer->client, fail);
+	if (e == 0 && r->method->of_session)
+		e = find_session(r, fail);
+	if (e < 0)
+		return e;
+	r->grant = r->method->grant;
+	return r->method->run(r, fail);
+}
+
+int qda_dbus_serve(struct qda_dbus *dbus, sd_bus_message *message,
+		   const struct qda_dbus_method *method)
+{
+	struct qda_dbus_request r = {
+		.dbus = dbus,
+		.peer = qda_dbus_peer_of(dbus, message),
+		.message = message,
+		.method = method,
+	};
+	struct qda_fail fail;
+	int e;
+
+	if (r.peer)
+		e = run(&r, &fail);
+	else
+		e = qda_fail(&fail, ECANCELED, "this client was ended by an administrator");
+	if (e == -EACCES && r.grant && qda_dbus_polkit_ask(&r, r.grant, &fail) == 0)
+		return 1;
+	return e < 0 ? qda_dbus_refuse(dbus, r.peer, message, &fail) : 1;
+}
+
+/* A grant for one request is over with it. One for privileged sessions is for what is done in them,
+ * too: it stays until the bus name goes. */
+int qda_dbus_serve_granted(struct qda_dbus_answer *answer, unsigned grant)
+{
+	struct qda_dbus_peer *peer = answer->peer;
+	struct qda_dbus_request r = {
+		.dbus = peer->dbus,
+		.peer = peer,
+		.message = answer->message,
+		.method = answer->method,
+	};
+	struct qda_client *client = peer->client;
+	struct qda_fail fail;
+	int e;
+
+	sd_bus_message_rewind(r.message, 1);
+	client->granted |= grant;
+	e = run(&r, &fail);
+	if (e < 0 || grant != QDA_GRANT_PRIVILEGED)
+		client->granted &= ~grant;
+	return e < 0 ? qda_dbus_refuse(peer->dbus, peer, r.message, &fail) : 1;
+}
+
+int qda_dbus_answer_done(const struct qda_dbus_request *r)
+{
+	sd_bus_reply_method_return(r->message, NULL);
+	return 0;
+}
+
+/* --- later --- */
+
+struct qda_dbus_answer *qda_dbus_answer_new(const struct qda_dbus_request *r, unsigned n_outs,
+					    struct qda_fail *fail)
+{
+	struct qda_dbus_answer *answer =
+		calloc(1, sizeof(*answer) + n_outs * sizeof(*answer->outs));
+
+	if (!answer) {
+		qda_fail(fail, ENOMEM, "the daemon is out of memory for a request");
+		return NULL;
+	}
+	answer->peer = r->peer;
+	answer->message = sd_bus_message_ref(r->message);
+	answer->method = r->method;
+	TAILQ_INSERT_TAIL(&r->peer->answers, answer, link);
+	return answer;
+}
+
+void qda_dbus_answer_free(struct qda_dbus_answer *answer)
+{
+	TAILQ_REMOVE(&answer->peer->answers, answer, link);
+	sd_bus_slot_unref(answer->slot);
+	sd_bus_message_unref(answer->message);
+	free(answer);
+}
+
+static void on_end(const struct qda_reply_to *to, const struct qda_outcome *outcome)
+{
+	struct qda_dbus_answer *answer = to->front;
+
+	if (outcome->fail)
+		qda_dbus_refuse(answer->peer->dbus, answer->peer, answer->message, outcome->fail);
+	else if (answer->method->answer)
+		answer->method->answer(answer, outcome);
+	else
+		sd_bus_reply_method_return(answer->message, NULL);
+	qda_dbus_answer_free(answer);
+}
+
+struct qda_reply_to qda_dbus_reply_to(struct qda_dbus_answer *answer, uint64_t serial)
+{
+	if (!serial)
+		serial = 1ull << 63 | ++answer->peer->dbus->next_serial;
+	return (struct qda_reply_to){ on_end, answer, serial, 0 };
+}
+
+int qda_dbus_started(struct qda_dbus_answer *answer, int e)
+{
+	if (e < 0)
+		qda_dbus_answer_free(answer);
+	return e;
+}
