@@ -27,7 +27,7 @@ struct bank {
 	int dirs[SOFTDSP_MAX_DIRS]; /* module directories for the next PD */
 	unsigned n_dirs;
 	struct view view;	/* vdsp: instead of maps */
-	struct line_gate lines; /* vdsp: what PDs in this bank may say on our stderr */
+	struct line_gate lines; /* what may be said on our stderr of this bank; vdsp: by its PDs */
 };
 
 /* Takes *fd (and sets it to -1) when it returns 0. -EPERM: not memory that is sealed against

@@ -14,6 +14,7 @@
 #include "process.h"
 
 #define PENDING 0xffffffffu /* no code of a DSP: the answer comes later */
+#define LEVEL_ERROR 3
 
 struct request {
 	struct dsp *dsp;
@@ -53,7 +54,17 @@ static bool is_shell(const struct bank *bank, const struct fastrpc_ctl *ctl)
 	       !memcmp(head, magic, sizeof(head));
 }
 
-static uint32_t create(struct request *r, const struct bank *bank)
+/* Who has only this program and a device to try cannot know, and the code does not say it. */
+static void tell_shell(struct request *r, struct bank *bank)
+{
+	static const char text[] = "no PD: the shell image of this DSP begins with the line "
+				   "\"qda-softdsp shell\", this one does not";
+
+	line_write(&bank->lines, uv_now(r->dsp->loop), r->dsp->config->name, r->ctl.client_id,
+		   LEVEL_ERROR, 0, text, sizeof(text) - 1);
+}
+
+static uint32_t create(struct request *r, struct bank *bank)
 {
 	uint32_t code;
 
@@ -61,8 +72,10 @@ static uint32_t create(struct request *r, const struct bank *bank)
 		return FASTRPC_EBADPARM;
 	if (r->dsp->pds[r->stream] || pd_find(r->dsp, r->ctl.client_id))
 		return FASTRPC_EBADSTATE;
-	if (!is_shell(bank, &r->ctl))
+	if (!is_shell(bank, &r->ctl)) {
+		tell_shell(r, bank);
 		return FASTRPC_EUNABLETOLOAD;
+	}
 	code = pd_create(r->dsp, r->stream, r->ctl.client_id, r->msg->ctx);
 	return code ? code : PENDING;
 }

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "driver/softdsp/wire.h"
+#include "fastrpc.h"
 #include "firmware.h"
 #include "qda_bad.h"
 #include "qda_sum.h"
@@ -215,12 +216,20 @@ static void the_dsp_says_what_it_is(void **state)
 
 static void only_its_own_shell_is_started(void **state)
 {
+	static const char like[] = "\177ELF, or so";
 	const int fd = accel_open();
 	int32_t result;
 
-	assert_int_equal(firmware_create(fd, "\177ELF, or so", 12, &result), -EREMOTEIO);
-	assert_int_not_equal(result, 0);
-	assert_int_equal(firmware_create(fd, SOFTDSP_SHELL_MAGIC, 5, &result), -EREMOTEIO);
+	for (int i = 0; i < 2; i++) {
+		const char *image = i ? SOFTDSP_SHELL_MAGIC : like;
+
+		assert_int_equal(firmware_create(fd, image, i ? 5 : sizeof(like), &result),
+				 -EREMOTEIO);
+		assert_int_equal(result, (int32_t)FASTRPC_EUNABLETOLOAD);
+		image = firmware_line(&firmware);
+		if (!strstr(image, "begins with the line \"qda-softdsp shell\""))
+			fail_msg("%s", image);
+	}
 	wait_banks_free(fd, banks(fd));
 	assert_int_equal(firmware_create(fd, SOFTDSP_SHELL_MAGIC, sizeof(SOFTDSP_SHELL_MAGIC) - 1,
 					 &result), 0);

@@ -6,9 +6,10 @@
  *
  * THE PICTURE
  *
- * /dev/accel/accelN is one DSP. An open file of it is one client. A file may have one session: a
+ * /dev/accel/accelN is one DSP. An open file of it is one client, whoever has it, by fork() too;
+ * only mmap() asks whether it was opened to read or to write. A file may have one session: a
  * protection domain (PD) on the DSP with an address space, or "context bank", of its own, which
- * INIT_CREATE starts and RELEASE, or closing the file, ends. In it, the DSP loads libraries
+ * INIT_CREATE starts and RELEASE, or the end of the file, ends. In it, the DSP loads libraries
  * ("modules") and answers calls on them.
  *
  *	QUERY		what is behind this device
@@ -20,26 +21,38 @@
  *	CANCEL		do not wait for a submitted call any longer
  *	MAP, UNMAP	show the PD a buffer under a number ("key"), or give it memory for its heap
  *
- * All structs have the same layout on 32 and 64 bit. Fields marked [in] are read, [out] written.
- * What is not used must be 0: padding, flags that are not defined here, members of an argument that
- * its kind does not have; otherwise -EINVAL. Structs may grow at their end: a caller built against
- * an older header means 0 in what it does not know.
+ * All structs have the same layout on 32 and 64 bit. Fields marked [in] are read, [out] only
+ * written. What else is not used must be 0: padding, flags that are not defined here, members of an
+ * argument that its kind does not have; otherwise -EINVAL. Structs may grow at their end: a caller
+ * built against an older header means 0 in what it does not know, and what a newer one puts in
+ * members that the driver does not know is ignored (DRM_IOCTL_VERSION tells; this is 1.0).
  *
  * WORDS ON THE WIRE
  *
- * A call goes to a remote handle, a 32-bit number. Some are fixed: 8 opens and closes modules
- * (method 2 takes {u32 bytes of the name with its 0, u32 room for an error text}, the name; gives
- * {u32 handle, u32 error}, the text), 3 and 7 serve calls from the PD back to its host, 4 is the PD
- * itself. Others are what the DSP gave when a module was opened. 1 and 2 belong to the kernel.
+ * A call goes to a remote handle, a 32-bit number: what the DSP gave when a module was opened. Some
+ * are fixed: 8 opens and closes modules, 3 and 7 serve calls from the PD back to its host, 4 is the
+ * PD itself (method 2 ends it), 0 is an older form of 8. 1 and 2 belong to the kernel. Methods of
+ * 8, with the buffers in; the buffers out:
+ *
+ *	2 open	{u32 bytes of the name with its 0, u32 room for a text}, name; {u32 handle,
+ *		u32 error}, text
+ *	3 close	{u32 handle, u32 room for a text}; {u32 error}, text
+ *
+ * The name is "file:///LIBRARY?FUNCTION&_modver=1.0". When FUNCTION, which takes all calls of the
+ * module, ends in "_handle_invoke", the module's own methods begin at 2: 0 and 1 are its open and
+ * close, which 8 calls. Otherwise they begin at 0. error is a number as `result` below, or 0; the
+ * text says more.
  *
  * The scalars word says which method is called and how many arguments of which kind there are. See
  * DRM_QDA_SC(). The argument array has exactly that many elements, in this order: buffers in,
  * buffers out, handles in, handles out. See struct drm_qda_arg.
  *
  * What the called method returned is `result`: 0 for success, other numbers are the DSP's own
- * (AEEStdErr.h; 0x80000400 is added to those that its FastRPC layer makes). They never mix with
- * errno: a call that reached the DSP and came back with another number fails with -EREMOTEIO and
- * has the number in `result`. A struct is copied back also when the command fails.
+ * (AEEStdErr.h of its SDK; 0x80000400 is added to those that its FastRPC layer makes: 0x80000402 no
+ * memory, ...06 cannot be loaded, ...0d the PD is gone, ...0e bad argument, ...14 no such method or
+ * fixed handle, ...2c no such remote handle). They never mix with errno: a call that reached the
+ * DSP and came back with another number fails with -EREMOTEIO and has the number in `result`. A
+ * struct is copied back also when the command fails.
  *
  * OWNERSHIP
  *
@@ -57,25 +70,28 @@
  *
  * A call that is under way cannot be taken back. When its caller is killed or cancels it, it goes
  * on at the DSP, and what it uses stays in use, until the DSP answers or the session has ended.
- * Closing the file does not wait: the PD is ended in the background, and its context bank can be
- * used again when the DSP has confirmed that. RELEASE tells when.
+ * The file ends when nothing has it any more: no descriptor in any process, and no mmap() of a
+ * buffer of it, for mappings keep it, and with it its session and context bank. Its end does not
+ * wait: the PD is ended in the background, and the bank can be used again when the DSP has
+ * confirmed that. RELEASE ends the PD whatever else has the file, and tells when that is done.
  *
  * A PD may end by itself: its code crashes, or the DSP kills it. All calls of the session then fail
  * with -ECONNRESET, those under way and those that come, and a DRM_QDA_EVENT_ENDED says why. The
- * bank and all that the PD could reach stay with the session until RELEASE or the file's end. (On a
- * DSP whose firmware does not tell, attribute 10 of DRM_QDA_QUERY_CAPABILITY being 0, calls return
- * 0x8000040d instead.)
+ * bank and all that the PD could reach stay with the session until RELEASE or the file's end; after
+ * RELEASE, INIT_CREATE starts another. (On a DSP whose firmware does not tell, attribute 10 of
+ * DRM_QDA_QUERY_CAPABILITY being 0, calls return 0x8000040d instead.)
  *
  * THREADS
  *
- * Any thread may do anything at any time on one file. INVOKE and the other waits end for fatal
- * signals only; a process that must not block uses SUBMIT and DRM_QDA_ASYNC.
+ * Any thread may do anything at any time on one file. Commands that wait, such as INVOKE, are ended
+ * by fatal signals only; a process that must not block uses SUBMIT and DRM_QDA_ASYNC. (read() and
+ * poll() are no commands: any signal ends them.)
  *
  * ERRORS OF EVERY COMMAND
  *
- *	-EINVAL		a field has a value that this file does not allow
+ *	-EINVAL		a field has a value that this file does not allow, or no such command
  *	-EFAULT		a user address cannot be read or written
- *	-ENOENT		no such GEM handle in this file (also: no such key, call)
+ *	-ENOENT		no such GEM handle in this file, such as 0 (also: no such key, call)
  *	-ENOMEM		out of memory, or out of the bank's address space
  *	-ENODEV		the device is gone (the DSP crashed or went away). Close the file; a new
  *			device appears when the DSP is back
@@ -89,7 +105,10 @@
  *	-EREMOTEIO	the DSP answered with another number than 0; it is in `result`
  *	-EBUSY		too much at once; it ends when something that is under way does:
  *			calls in flight (of this file: DRM_QDA_QUERY_FILE_CALLS, of the whole DSP:
- *			DRM_QDA_QUERY_CALLS), message memory, or events not read
+ *			DRM_QDA_QUERY_CALLS), message memory, or events not read. Of the whole
+ *			DSP's calls, the last quarter is kept for files that have fewer in
+ *			flight than their bank's part of it (a quarter divided by
+ *			DRM_QDA_QUERY_BANKS): nobody can keep others from the DSP
  *	-EIO		the DSP could not be reached, though it has not gone away
  *
  * No command returns -EAGAIN or -EINTR.
@@ -97,7 +116,7 @@
 #ifndef _UAPI_QDA_ACCEL_H_
 #define _UAPI_QDA_ACCEL_H_
 
-#include "drm.h"
+#include "drm.h"	/* the kernel's drm/drm.h, or libdrm's: pkg-config --cflags libdrm */
 
 #if defined(__cplusplus)
 extern "C" {
@@ -158,11 +177,14 @@ extern "C" {
  * struct drm_qda_arg - one argument of a call
  * @value: INLINE: user address of the data, which is copied to the DSP (buffer in) or from it
  *	(buffer out). Arguments that overlap at the caller overlap at the DSP in the same way. What
- *	the DSP did not write of a buffer out is 0.
- *	NUMBER: handle in: the number itself. Handle out: [in] DRM_QDA_OUT_*; [out] INVOKE: what the
- *	DSP left there, written back when the call returned (SUBMIT has it in the event).
+ *	the DSP did not write of a buffer out is 0, or what a buffer in had put there.
+ *	NUMBER: handle in: a remote handle of this PD, which the method sees as its module knows it,
+ *	or any other number, as it is. The DSP cannot tell a number from a handle that is open under
+ *	it: send numbers in a buffer. Handle out: [in] DRM_QDA_OUT_*; [out] INVOKE: what the DSP
+ *	left there, written back when the call returned (SUBMIT has it in the event).
  *	Otherwise 0.
- * @length: INLINE, BUFFER, KEY: bytes; may be 0. NUMBER: 0.
+ * @length: INLINE, BUFFER: bytes; may be 0. KEY: the same, within what is mapped; sent along, but
+ *	it confines nothing, and methods see only key and offset. NUMBER: 0.
  * @offset: BUFFER, KEY: of the first byte, from the start of the buffer, or of what is mapped under
  *	the key. Otherwise 0.
  * @handle: BUFFER: GEM handle (0 when @length is 0). KEY: the key. Otherwise 0.
@@ -206,7 +228,10 @@ struct drm_qda_arg {
  * @result: what the DSP returned. ENDED: DRM_QDA_ENDED_*
  * @value: MAP: DSP address. Otherwise 0.
  *
- * One read() gives as many whole events as fit; poll() reports POLLIN when there are any. Each
+ * One read() gives as many whole events as fit, 0 when the next does not (160 bytes are enough for
+ * each); poll() reports POLLIN when there are any. When there are none, read() waits, or fails with
+ * EAGAIN on a file with O_NONBLOCK; after LOST it would wait for ever, and poll() too, without
+ * POLLHUP: close the file. Each
  * command that was accepted gives exactly one DONE event. ENDED tells that the file's PD has ended
  * by itself: once, after the DONE of all its calls and before that of a RELEASE; never of a PD that
  * a RELEASE ends. LOST tells once, last of all, that the DSP has gone.
@@ -234,7 +259,7 @@ struct drm_qda_event {
 #define DRM_QDA_QUERY_ATTRS	  1	/* mask of DRM_QDA_ATTR_* that INIT_CREATE takes */
 #define DRM_QDA_QUERY_BANKS	  2	/* context banks: sessions at one time */
 #define DRM_QDA_QUERY_BANKS_FREE  3	/* of which can be had now */
-#define DRM_QDA_QUERY_CALLS	  4	/* calls in flight on the whole DSP, at most */
+#define DRM_QDA_QUERY_CALLS	  4	/* calls in flight on the whole DSP, at most: see -EBUSY */
 #define DRM_QDA_QUERY_FILE_CALLS  5	/* of one file, at most */
 #define DRM_QDA_QUERY_PAYLOAD	  6	/* bytes one call may need: see INVOKE */
 #define DRM_QDA_QUERY_BUFFER	  7	/* bytes of the largest buffer */
@@ -250,8 +275,9 @@ struct drm_qda_event {
  *
  * CAPABILITY is asked of the DSP once in a session and remembered for it; -EOPNOTSUPP when its
  * firmware cannot say, -ENOTCONN when this file has no session to ask through. It may wait for the
- * DSP, for 10 seconds at most: then -ETIMEDOUT. (1: unsigned PDs; 6: architecture, 0x68 for v68;
- * 10: the end of a PD is told.)
+ * DSP, for 10 seconds at most: then -ETIMEDOUT. Attributes are as its SDK numbers them: 1 unsigned
+ * PDs; 2, 3 HVX of 64, 128 bytes; 4, 5 size and number of VTCM pages; 6 architecture, 0x68 for v68;
+ * 7, 8 HMX; 9 asynchronous calls; 10 the end of a PD is told. What it does not know is 0.
  *
  * -EINVAL: unknown type, index out of range.
  */
@@ -284,7 +310,8 @@ struct drm_qda_gem_create {
  * @handle: [in] GEM handle
  * @pad: 0
  *
- * -EOPNOTSUPP: the buffer is an import; map it where it came from.
+ * -EOPNOTSUPP: the buffer is an import of others' memory: map it where it came from. (One of this
+ * device that came back by PRIME is no import.)
  */
 struct drm_qda_gem_mmap_offset {
 	__u64 offset;
@@ -326,7 +353,8 @@ struct drm_qda_init_attach {
 /**
  * struct drm_qda_init_create - start a PD
  * @shell: [in] GEM handle of the buffer that holds the shell image: the program every PD runs, from
- *	the firmware of the board ("fastrpc_shell_3", "fastrpc_shell_unsigned_3")
+ *	the firmware of the board ("fastrpc_shell_3", "fastrpc_shell_unsigned_3"). A virtual DSP has
+ *	its own idea of one: for qda-softdsp, the line "qda-softdsp shell" and its newline
  * @shell_size: [in] its bytes, from the start of the buffer
  * @memory: [in] GEM handle of the PD's initial memory, or 0 for none. Hardware wants some, 3 MiB
  *	and more; how much depends on the shell. It belongs to the PD until the session has ended.
@@ -384,7 +412,10 @@ struct drm_qda_release {
 #define DRM_QDA_MAP_KEY		0	/* a buffer under a key */
 #define DRM_QDA_MAP_HEAP	1	/* memory for the PD's heap, as it asks for */
 
-/* Attributes of a MAP: of KEY, as the DSP's HAP_mmap() knows them; of HEAP. */
+/*
+ * Attributes of a MAP: of HEAP, and of KEY, as the DSP's HAP_mmap() knows them. These say what the
+ * PD does with it; calls may name each of them by key.
+ */
 #define DRM_QDA_MAP_STATIC	0	/* KEY: mapped from now on */
 #define DRM_QDA_MAP_FD		2	/* KEY: mapped from now on, found by key */
 #define DRM_QDA_MAP_FD_DELAYED	3	/* KEY: mapped when the PD asks for it */
@@ -399,7 +430,8 @@ struct drm_qda_release {
  * @attrs: [in] of the kind; 0 is right for most
  * @offset: [in] of the first byte to map; whole pages
  * @size: [in] bytes to map; whole pages, not 0
- * @dsp_addr: [out] where the PD sees it; HEAP: also its name for UNMAP
+ * @dsp_addr: [out] where the PD sees it, or will; HEAP: also its name for UNMAP. (`value` of the
+ *	event)
  * @user_data: [in] for the event
  * @flags: [in] DRM_QDA_ASYNC
  * @result: [out] what the DSP returned
@@ -460,8 +492,9 @@ struct drm_qda_unmap {
  * argument from a multiple of 128: at most DRM_QDA_QUERY_PAYLOAD.
  *
  * -EPERM: remote handle 1 or 2. -E2BIG: the payload is larger than that. -EOVERFLOW: an argument
- * leaves its buffer, or its address wraps. -EACCES: a buffer out lies in an import that may not be
- * written. -ERANGE: the DSP cannot address a buffer as one range. -ENOENT: also for an unknown key.
+ * leaves its buffer, or its address wraps. -EACCES: a buffer out lies in others' memory that may
+ * only be read. -ERANGE: the DSP cannot address a buffer as one range. -ENOENT: also for an unknown
+ * key. -EINVAL: also for @args that is 0 although there are arguments, or the other way round.
  */
 struct drm_qda_invoke {
 	__u32 handle;
@@ -528,8 +561,9 @@ struct drm_qda_cancel {
  * AN EXAMPLE
  *
  * Adds numbers on the DSP: the first method of the module ("2"; 0 and 1 open and close it) gets a
- * buffer of 32-bit numbers and gives their 64-bit sum. A virtual DSP is content with it as it is;
- * hardware wants initial memory for the PD, too. Get the program out of here with
+ * buffer of 32-bit numbers and gives their 64-bit sum. With a shell that it takes, a virtual DSP is
+ * content with this as it is; hardware wants initial memory for the PD, too. Get the program out of
+ * here with
  *
  *	sed -n 's/^ \*|//p' qda_accel.h >sum.c
  *
@@ -551,6 +585,13 @@ struct drm_qda_cancel {
  *|{
  *|	perror(what);
  *|	exit(1);
+ *|}
+ *|
+ *|static void refused(const char *what, int32_t result)
+ *|{
+ *|	if (errno == EREMOTEIO)
+ *|		fprintf(stderr, "%s: the DSP returned %#x\n", what, (uint32_t)result);
+ *|	die(what);
  *|}
  *|
  *|static void *new_buffer(int fd, uint64_t size, uint32_t *handle)
@@ -575,15 +616,18 @@ struct drm_qda_cancel {
  *|	struct drm_qda_init_create create = { .attrs = DRM_QDA_ATTR_UNSIGNED };
  *|	int file = open(path, O_RDONLY);
  *|	off_t size = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+ *|	void *memory;
  *|
  *|	if (size <= 0)
  *|		die(path);
- *|	if (pread(file, new_buffer(fd, size, &create.shell), size, 0) != size)
+ *|	memory = new_buffer(fd, size, &create.shell);
+ *|	if (pread(file, memory, size, 0) != size)
  *|		die(path);
+ *|	munmap(memory, size);
  *|	close(file);
  *|	create.shell_size = size;
  *|	if (ioctl(fd, DRM_IOCTL_QDA_INIT_CREATE, &create))
- *|		die("INIT_CREATE");
+ *|		refused("INIT_CREATE", create.result);
  *|}
  *|
  *|static struct drm_qda_arg bytes(const void *data, uint64_t length)
@@ -597,11 +641,8 @@ struct drm_qda_cancel {
  *|	struct drm_qda_invoke invoke = { .handle = handle, .sc = sc,
  *|					 .args = (uintptr_t)args };
  *|
- *|	if (ioctl(fd, DRM_IOCTL_QDA_INVOKE, &invoke)) {
- *|		if (errno == EREMOTEIO)
- *|			fprintf(stderr, "the DSP returned %#x\n", (uint32_t)invoke.result);
- *|		die("INVOKE");
- *|	}
+ *|	if (ioctl(fd, DRM_IOCTL_QDA_INVOKE, &invoke))
+ *|		refused("INVOKE", invoke.result);
  *|}
  *|
  *|static uint32_t open_module(int fd, const char *uri)
@@ -647,6 +688,8 @@ struct drm_qda_cancel {
  *|	args[1] = bytes(&sum, sizeof(sum));
  *|	call(fd, module, DRM_QDA_SC(2, 1, 1, 0, 0), args);
  *|	printf("%s says %lld\n", query.dsp_name, (long long)sum);
+ *|	munmap(numbers, args[0].length);
+ *|	close(fd);
  *|	return 0;
  *|}
  */
