@@ -113,16 +113,25 @@ static void unpin(struct drm_gem_object *obj)
 	dma_resv_unlock(obj->resv);
 }
 
-/* A table of its own for each mapping: one table can be mapped for one device only. */
+/*
+ * A table of its own for each mapping: one table can be mapped for one device only. The first one
+ * cleans the caches of CPUs; what is in use in another bank already needs no more of that.
+ */
 static int map_pages(struct qda_mapping *mapping, struct device *dev)
 {
+	struct drm_gem_object *obj = mapping->obj;
 	struct sg_table *sgt;
 	int err;
 
-	sgt = drm_gem_shmem_get_sg_table(to_drm_gem_shmem_obj(mapping->obj));
+	sgt = drm_gem_shmem_get_sg_table(to_drm_gem_shmem_obj(obj));
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
-	err = dma_map_sgtable(dev, sgt, direction(mapping), 0);
+	dma_resv_lock(obj->resv, NULL);
+	mapping->attrs = *qda_gem_mapped(obj) ? DMA_ATTR_SKIP_CPU_SYNC : 0;
+	err = dma_map_sgtable(dev, sgt, direction(mapping), mapping->attrs);
+	if (!err)
+		++*qda_gem_mapped(obj);
+	dma_resv_unlock(obj->resv);
 	if (err) {
 		sg_free_table(sgt);
 		kfree(sgt);
@@ -134,7 +143,10 @@ static int map_pages(struct qda_mapping *mapping, struct device *dev)
 
 static void unmap_pages(struct qda_mapping *mapping, struct device *dev)
 {
-	dma_unmap_sgtable(dev, mapping->sgt, direction(mapping), 0);
+	dma_resv_lock(mapping->obj->resv, NULL);
+	dma_unmap_sgtable(dev, mapping->sgt, direction(mapping), mapping->attrs);
+	--*qda_gem_mapped(mapping->obj);
+	dma_resv_unlock(mapping->obj->resv);
 	sg_free_table(mapping->sgt);
 	kfree(mapping->sgt);
 }

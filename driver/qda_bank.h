@@ -56,6 +56,7 @@ struct qda_mapping {
 	struct list_head node;
 	struct sg_table *sgt;
 	struct dma_buf_attachment *attach;
+	unsigned long attrs;	/* DMA_ATTR_* */
 	u64 addr;
 	bool writable;
 };

@@ -14,6 +14,11 @@
 #include "qda_gem.h"
 #include "qda_use.h"
 
+struct qda_memory_object {
+	struct drm_gem_shmem_object base;	/* first: the shmem helper frees it */
+	unsigned int n_mapped;			/* banks it is mapped in; under resv */
+};
+
 struct qda_import {
 	struct drm_gem_object base;
 	struct dma_buf *dma_buf;	/* counted */
@@ -69,6 +74,14 @@ static struct dma_buf *export(struct drm_gem_object *obj, int flags)
 
 /* --- own memory --- */
 
+unsigned int *qda_gem_mapped(struct drm_gem_object *obj)
+{
+	struct drm_gem_shmem_object *shmem = to_drm_gem_shmem_obj(obj);
+
+	dma_resv_assert_held(obj->resv);
+	return &container_of(shmem, struct qda_memory_object, base)->n_mapped;
+}
+
 static const struct drm_gem_object_funcs shmem_funcs = {
 	.free = drm_gem_shmem_object_free,
 	.open = qda_use_open,
@@ -86,15 +99,15 @@ static const struct drm_gem_object_funcs shmem_funcs = {
 
 struct drm_gem_object *qda_gem_create_object(struct drm_device *drm, size_t size)
 {
-	struct drm_gem_shmem_object *shmem;
+	struct qda_memory_object *memory;
 
-	shmem = kzalloc(sizeof(*shmem), GFP_KERNEL);
-	if (!shmem)
+	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	if (!memory)
 		return ERR_PTR(-ENOMEM);
-	shmem->base.funcs = &shmem_funcs;
+	memory->base.base.funcs = &shmem_funcs;
 	/* Where the DSP does not snoop, nobody's caches hold a buffer: nothing to clean per call */
-	shmem->map_wc = !to_qda_device(drm)->coherent;
-	return &shmem->base;
+	memory->base.map_wc = !to_qda_device(drm)->coherent;
+	return &memory->base.base;
 }
 
 struct drm_gem_object *qda_gem_new(struct drm_device *drm, size_t size)

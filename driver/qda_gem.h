@@ -17,6 +17,8 @@ struct drm_gem_object;
 struct drm_gem_object *qda_gem_new(struct drm_device *drm, size_t size);
 /* The dma-buf of an import; NULL for own memory. */
 struct dma_buf *qda_gem_import(const struct drm_gem_object *obj);
+/* Of own memory: in how many banks it is mapped. The caller holds obj->resv. */
+unsigned int *qda_gem_mapped(struct drm_gem_object *obj);
 bool qda_gem_writable(const struct drm_gem_object *obj);
 
 /* Driver operations. */

@@ -54,6 +54,7 @@ struct vdsp_bank {
 
 struct vdsp_bank *vdsp_bank_create(struct device *parent, const char *node, u32 stream_id);
 void vdsp_bank_destroy(struct vdsp_bank *bank);
+void vdsp_banks_wait(void);
 void vdsp_bank_show(struct vdsp_bank *bank, struct address_space *mapping, u64 boot);
 void vdsp_bank_hide(struct vdsp_bank *bank);
 void vdsp_bank_blink(struct vdsp_bank *bank);

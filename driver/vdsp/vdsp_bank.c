@@ -366,9 +366,26 @@ void vdsp_bank_blink(struct vdsp_bank *bank)
 	mutex_unlock(&bank->lock);
 }
 
+/* Banks that are not released yet, and who waits for none to be left. */
+static atomic_t n_alive = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(all_released);
+
 static void bank_release(struct device *dev)
 {
 	kfree(to_bank(dev));
+	if (atomic_dec_and_test(&n_alive))
+		wake_up_all(&all_released);
+}
+
+/**
+ * vdsp_banks_wait - wait until all banks are released
+ *
+ * Whoever has a reference to a bank's device may give it back late (with
+ * CONFIG_DEBUG_KOBJECT_RELEASE, everybody does): the module must be there for it until then.
+ */
+void vdsp_banks_wait(void)
+{
+	wait_event(all_released, !atomic_read(&n_alive));
 }
 
 /**
@@ -390,6 +407,7 @@ struct vdsp_bank *vdsp_bank_create(struct device *parent, const char *node, u32 
 	bank->stream_id = stream_id;
 	bank->next = FIRST_PAGE;
 	drm_mm_init(&bank->mm, FIRST_PAGE, LAST_PAGE - FIRST_PAGE);
+	atomic_inc(&n_alive);
 	device_initialize(&bank->dev);
 	bank->dev.parent = parent;
 	bank->dev.release = bank_release;

@@ -94,6 +94,7 @@ static void destroy_all(void)
 		misc_deregister(&dsps[--n_dsps].misc);
 		destroy_banks(&dsps[n_dsps]);
 	}
+	vdsp_banks_wait();
 	root_device_unregister(root);
 	kfree(dsps);
 }

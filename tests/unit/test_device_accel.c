@@ -521,7 +521,7 @@ static void a_session_can_be_closed_while_a_worker_is_at_it(void **state)
 /* Far more than a process may have open. */
 static void memory_is_let_go_as_fast_as_it_is_made(void **state)
 {
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 5000; i++) {
 		struct qda_device_buffer *buffer;
 		int r;
 
