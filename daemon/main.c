@@ -115,8 +115,8 @@ static void begin_close(struct qdad *q)
 	q->state = QDAD_CLOSING;
 	qda_dbus_close(q->dbus);
 	q->dbus = NULL;
+	qda_metrics_close(q->metrics); /* uses the front's disposer */
 	qda_front_close(q->front);
-	qda_metrics_close(q->metrics);
 	uv_timer_start(&q->patience, on_close_late, CLOSE_MS, 0);
 }
 
@@ -241,7 +241,7 @@ static int make_metrics(struct qdad *q)
 	int r = 0;
 
 	if (q->config.metrics)
-		r = qda_metrics_new(&q->loop, q->core, q->config.metrics, &q->metrics);
+		r = qda_metrics_new(&q->loop, q->front, q->config.metrics, &q->metrics);
 	if (r == 0)
 		return 0;
 	qdad_say("%s: cannot listen for metrics: %s; [daemon] metrics=PATH puts its socket elsewhere, "

@@ -6,6 +6,7 @@
 #include "front/metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/client.h"
+#include "front/disposer.h"
 #include "front/front.h"
 #include "front/principal.h"
 #include "util/stall.h"
@@ -43,6 +45,7 @@ struct qda_metrics {
 	uv_pipe_t listener;
 	uv_loop_t *loop;
 	struct qda_core *core;
+	struct qda_disposer *disposer;
 	LIST_HEAD(, reader) readers;
 	unsigned n_readers;
 	bool waiting;		/* somebody, for a reader to go */
@@ -71,12 +74,22 @@ static void on_closed(uv_handle_t *handle)
 	free_when_empty(m);
 }
 
+/* Any user may have sent descriptors there that are slow to close. They go with the last descriptor of
+ * the socket, which the disposer's thread closes. */
 static void close_reader(struct reader *r)
 {
+	int last = -1;
+	uv_os_fd_t fd;
+
 	if (uv_is_closing((uv_handle_t *)&r->pipe))
 		return;
 	LIST_REMOVE(r, link);
+	if (uv_fileno((uv_handle_t *)&r->pipe, &fd) == 0 &&
+	    (last = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		shutdown(last, SHUT_RDWR);
 	uv_close((uv_handle_t *)&r->pipe, on_closed);
+	if (last >= 0)
+		qda_dispose(r->metrics->disposer, NULL, &last, 1);
 	uv_close((uv_handle_t *)&r->timer, on_closed);
 }
 
@@ -235,7 +248,7 @@ static void on_listener_closed(uv_handle_t *handle)
 	free_when_empty(m);
 }
 
-int qda_metrics_new(uv_loop_t *loop, struct qda_core *core, const char *path,
+int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, const char *path,
 		    struct qda_metrics **out)
 {
 	struct qda_metrics *m = calloc(1, sizeof(*m));
@@ -245,7 +258,8 @@ int qda_metrics_new(uv_loop_t *loop, struct qda_core *core, const char *path,
 	if (!m)
 		return -ENOMEM;
 	m->loop = loop;
-	m->core = core;
+	m->core = front->core;
+	m->disposer = front->disposer;
 	m->listener.data = m;
 	LIST_INIT(&m->readers);
 	uv_pipe_init(loop, &m->listener, 0);

@@ -524,35 +524,12 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	peer_free(peers[0]);
 }
 
-/* A socket with unsent data, and an owner who wants close() to wait for it. */
-static int lingering(int *other)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct linger linger = { .l_onoff = 1, .l_linger = 600 };
-	socklen_t size = sizeof(at);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	static const char bytes[65536];
-
-	assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&at, size), 0);
-	*other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	assert_true(*other >= 0);
-	close(listener);
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-	return fd;
-}
-
 /* Send something with the only copy of a lingering socket: the daemon sleeps meanwhile, so that ours is
  * never the last one to be closed. */
 static void give_lingering(const struct broker *b, struct peer *p, const void *bytes, size_t n,
 			   int *other)
 {
-	int fd = lingering(other);
+	int fd = peer_lingering(other);
 
 	kill(b->pid, SIGSTOP);
 	assert_true(peer_send_raw(p, bytes, n, &fd, 1));

@@ -7,6 +7,7 @@
 #include "stranger.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -281,6 +282,42 @@ static void who_may_not_read_keeps_nobody_waiting(void **state)
 	stranger_free(&idle);
 }
 
+/* 'y' when a descriptor that is slow to close was sent, and ours is closed. */
+static char slow_descriptor(const char *socket)
+{
+	static char bytes[65536];
+	int other, slow = peer_lingering(&other), fd = dial();
+	struct iovec iov = { bytes, sizeof(bytes) };
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+
+	memcpy(CMSG_DATA(&control.header), &slow, sizeof(slow));
+	if (fd < 0 || !tell(fd, bytes, sizeof(bytes)) || sendmsg(fd, &msg, 0) < 0)
+		return '?';
+	close(slow);
+	return 'y';
+}
+
+static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
+{
+	struct broker *b = *state;
+	struct stranger slow;
+
+	if (getuid())
+		SKIP("only root can be other users");
+	kill(b->pid, SIGSTOP);
+	slow = stranger_new(*state, STRANGER, STRANGER, NULL, slow_descriptor);
+	assert_int_equal(stranger_said(&slow), 'y');
+	kill(b->pid, SIGCONT);
+	peer_free(peer_new(b));
+	stranger_free(&slow);
+	peer_free(peer_new(b));
+}
+
 static void who_may_see_clients_may_read(void **state)
 {
 	if (getuid())
@@ -337,6 +374,7 @@ int main(void)
 		METRICS_TEST(who_does_not_read_holds_up_nobody, setup),
 		METRICS_TEST(other_users_are_told_what_they_would_need, setup),
 		METRICS_TEST(who_may_not_read_keeps_nobody_waiting, setup),
+		METRICS_TEST(a_descriptor_that_is_slow_to_close_stops_nobody, setup),
 		METRICS_TEST(who_may_see_clients_may_read, setup_operator),
 		METRICS_TEST(every_family_is_in_the_manual, setup),
 	};
