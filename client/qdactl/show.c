@@ -127,13 +127,13 @@ static void show_clients(struct json_object *rows)
 
 	if (!count(rows))
 		return;
-	printf("\nCLIENT     PID USER     SESS  BUFFERS  RUNNING   CALLS REFUSED  DSP TIME NAME\n");
+	printf("\nCLIENT     PID USER     SESS  BUFFERS RUNNING   CALLS REFUSED  DSP TIME NAME\n");
 	for (size_t i = 0; i < count(rows); i++) {
 		struct json_object *c = row(rows, i);
 
-		fit_columns(name, sizeof(name), text(c, "name"), 10);
+		fit_columns(name, sizeof(name), text(c, "name"), 8);
 		user_name(number(c, "uid"), user);
-		printf("%6" PRIu64 " %7" PRIu64 " %s %4" PRIu64 " %8s %8" PRIu64 " %7" PRIu64
+		printf("%6" PRIu64 " %7" PRIu64 " %s %4" PRIu64 " %8s %7" PRIu64 " %7" PRIu64
 		       " %7" PRIu64 " %9s %s\n", number(c, "id"), number(c, "pid"),
 		       pad_columns(column, user, 8), number(c, "sessions"),
 		       format_bytes(number(c, "buffer_bytes"), memory), number(c, "calls_now"),

@@ -134,6 +134,9 @@ static int take_clients(struct top *t, struct json_object *rows, uint64_t dt, ui
 		c->calls_s = (double)added(c->calls, before->calls) * 1e9 / (double)dt;
 		if (busy)
 			c->share = (double)added(c->busy_ns, before->busy_ns) / (double)busy;
+		/* Clients are looked at a moment after the domains. */
+		if (c->share > 1)
+			c->share = 1;
 	}
 	qsort(all, n, sizeof(*all), by_id);
 	free(t->all);
