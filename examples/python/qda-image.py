@@ -19,4 +19,4 @@ with PIL.Image.open(sys.argv[1]) as file, qda.Client() as client, client.session
     filters = session.module('file:///libqda_image_skel.so?qda_image_skel_handle_invoke&_modver=1.0')
     filters.invoke(3, struct.pack('<8I', size, size, width, height, channels, row, row, 0),
                    qda.InBuffer(source, 0, size), qda.OutBuffer(result, 0, size))
-    PIL.Image.frombytes(picture.mode, picture.size, result.data[:size]).save(sys.argv[2])
+    PIL.Image.frombytes(picture.mode, picture.size, bytes(result.data[:size])).save(sys.argv[2])

@@ -141,7 +141,8 @@ def _load() -> Any:
     try:
         return ffi.dlopen(LIBRARY)
     except OSError as e:
-        raise ImportError('%s: install qdad, or name the directory of %s in LD_LIBRARY_PATH' % (e, LIBRARY)) from None
+        why = str(e).split('.  ')[0]  # cffi adds where else it looked, which is of no use
+        raise ImportError('%s: install qdad, or name its directory in LD_LIBRARY_PATH' % why) from None
 
 
 lib: Any = _load()

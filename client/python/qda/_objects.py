@@ -162,9 +162,9 @@ class Client(_Object):
         wait_ms      how long to wait, in milliseconds, while all sessions of the domain are taken; 0: not (EUSERS)
         hang_ms      end the session (ECONNRESET for its calls) when a call of it, not parked, holds the DSP longer
                      than this; 0, or what is more than the domain's own limit: that limit
-        privileged   with the rights of signed ones; only by policy (EACCES)
+        privileged   with the rights of signed ones; only by policy (EACCES), and where there are any (ENOTSUP)
 
-        QdaError: these; ENOENT: no such domain; EDQUOT: a quota.
+        QdaError: these; ENODEV: no such domain; EDQUOT: a quota.
         """
         out, err = ffi.new('struct qda_session **'), new_error()
         names = [c_string('module directory', d) for d in module_dirs]
@@ -185,7 +185,7 @@ class Client(_Object):
     def buffer(self, size: int, domain: Optional[str] = None) -> Buffer:
         """Memory that program and DSP both see: `size` bytes, rounded up to pages, zeroed.
 
-        It may be used in all sessions of the domain (None: the first one). QdaError: EDQUOT: a quota; ENOENT: no such
+        It may be used in all sessions of the domain (None: the first one). QdaError: EDQUOT: a quota; ENODEV: no such
         domain; EINVAL: a size that is not possible.
         """
         out, err = ffi.new('struct qda_buffer **'), new_error()
