@@ -16,6 +16,7 @@ have() {
 	command) command -v "$2" ;;
 	header) [ -e "/usr/include/$2" ] || echo "#include <$2>" | cc -E - ;;
 	library) pkg-config --exists "$2" ;;
+	python) /usr/bin/python3 -c "import $2" ;; # that meson runs with
 	esac >/dev/null 2>&1
 }
 
