@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -124,6 +125,28 @@ static void a_release_ends_when_the_bank_is_free(void **state)
 	assert_works(fd);
 	assert_true(event_none(fd));
 	close(fd);
+}
+
+/* A mapping keeps the file, and with it the PD: closing is no end then, RELEASE is. */
+static void a_release_does_not_mind_mappings(void **state)
+{
+	const int fd = session_open(), spare = accel_open();
+	const int other = session_open();
+	uint8_t *memory, *others;
+
+	buffer_new(fd, 4096, (void **)&memory);
+	buffer_new(other, 4096, (void **)&others);
+	close(other);
+	assert_int_equal(release(fd, NULL), 0);
+	assert_int_equal(query(spare, DRM_QDA_QUERY_BANKS_FREE), DSP_BANKS - 1);
+	memory[0] = others[0] = 1;
+	munmap(others, 4096);
+	while (query(spare, DRM_QDA_QUERY_BANKS_FREE) != DSP_BANKS)
+		;
+	close(fd);
+	assert_int_equal(memory[0], 1);
+	munmap(memory, 4096);
+	close(spare);
 }
 
 static void what_is_under_way_ends_before_the_release(void **state)
@@ -550,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(a_release_ends_when_the_bank_is_free),
+		TEST(a_release_does_not_mind_mappings),
 		TEST(what_is_under_way_ends_before_the_release),
 		TEST(a_full_file_can_be_released),
 		TEST(keys_of_one_pd_are_not_those_of_the_next),
