@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A real qdad with a real software DSP in a fresh directory, for one test; and a result of unittest as TAP.
 
-The build says in the environment where things are: QDA_TEST_QDAD, QDA_TEST_SKELS.
+The build says in the environment where things are: QDA_TEST_QDAD, QDA_TEST_SKELS; and why the library
+cannot be loaded into this Python, if so: QDA_TEST_UNFIT.
 """
 import ctypes
+import importlib.util
 import os
 import shutil
 import signal
@@ -117,3 +119,11 @@ def main(module):
 def skip_all(reason):
     print('# %s\n1..0 # SKIP %s' % (reason, reason))
     sys.exit(0)
+
+
+def need_library():
+    """Skip the whole program, with the reason, where the package cannot be loaded."""
+    if os.environ['QDA_TEST_UNFIT']:
+        skip_all(os.environ['QDA_TEST_UNFIT'])
+    if not importlib.util.find_spec('cffi'):
+        skip_all('there is no cffi for %s: install python3-cffi' % sys.executable)

@@ -3,20 +3,13 @@
 import array
 import asyncio
 import errno
-import os
 import signal
 import struct
-import sys
 import threading
 
 import broker
 
-if os.environ.get('QDA_TEST_SANITIZED'):
-    broker.skip_all('a library with sanitizers cannot be loaded into a Python without')
-try:
-    import cffi  # noqa: F401
-except ImportError:
-    broker.skip_all('there is no cffi for %s: install python3-cffi' % sys.executable)
+broker.need_library()
 
 import qda
 from qda import InBuffer, Out, OutBuffer, OutModule

@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,7 @@ import unittest
 
 import broker
 
-if os.environ.get('QDA_TEST_SANITIZED'):
-    broker.skip_all('a library with sanitizers cannot be loaded into a Python without')
-try:
-    import cffi  # noqa: F401
-except ImportError:
-    broker.skip_all('there is no cffi for %s: install python3-cffi' % sys.executable)
+broker.need_library()
 
 import qda
 from qda import Out, OutModule
@@ -237,6 +233,12 @@ if pid:
     module.invoke(2, b'', qda.Out(8))
 ''' % SUM)
         self.assertEqual((ended.stdout, ended.stderr, ended.returncode), ('', '', 0))
+
+    def test_the_program_of_the_readme(self):
+        with open(TOP + '/README.md') as file:
+            program, = re.findall(r'^```python\n(.*?)^```', file.read(), re.M | re.S)
+        ended = python('-c', program)
+        self.assertEqual((ended.stdout, ended.stderr, ended.returncode), ('10\n', '', 0))
 
     def test_the_example_gets_the_same_picture(self):
         if not os.environ['QDA_TEST_IMAGE']:
