@@ -13,6 +13,7 @@
 #include "core/call_internal.h"
 #include "core/client.h"
 #include "core/domain.h"
+#include "util/container.h"
 
 static int user_cmp(const struct qda_user *a, const struct qda_user *b)
 {
@@ -72,6 +73,12 @@ static void set_limits(struct qda_user *user, const struct qda_quota_rule *rule)
 	user->burst = rule->burst;
 }
 
+static void take(struct qda_user *user)
+{
+	qda_deadline_disarm(&user->core->deadlines, &user->recovered);
+	user->refs++;
+}
+
 int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		 struct qda_user **out)
 {
@@ -97,7 +104,7 @@ int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		};
 		RB_INSERT(qda_users, &core->users, user);
 	}
-	user->refs++;
+	take(user);
 	*out = user;
 	return 0;
 }
@@ -116,7 +123,8 @@ struct qda_user *qda_user_next(struct qda_user *user)
 
 void qda_user_keep(struct qda_user *user)
 {
-	user->refs += !user->kept;
+	if (!user->kept)
+		take(user);
 	user->kept = true;
 }
 
@@ -132,14 +140,33 @@ const struct qda_user *qda_user_after(const struct qda_core *core, uid_t uid, co
 	return user && user_cmp(user, &key) == 0 ? RB_NEXT(qda_users, users, user) : user;
 }
 
+static void forget(struct qda_user *user)
+{
+	qda_deadline_disarm(&user->core->deadlines, &user->recovered);
+	RB_REMOVE(qda_users, &user->core->users, user);
+	free(user);
+}
+
+static void on_recovered(struct qda_deadline *deadline)
+{
+	forget(container_of(deadline, struct qda_user, recovered));
+}
+
+/* Who comes back at once must not find a full burst again. */
 void qda_user_unref(struct qda_user *user)
 {
+	struct qda_core *core = user->core;
+	uint64_t now = qda_core_now(core), rest;
+
 	if (--user->refs)
 		return;
 	for (unsigned i = 0; i < QDA_RES_N; i++)
 		assert(!user->account.used[i]);
-	RB_REMOVE(qda_users, &user->core->users, user);
-	free(user);
+	rest = qda_rate_rest_ns(&user->rate, user->requests, user->burst, now);
+	if (rest)
+		qda_deadline_arm(&core->deadlines, &user->recovered, now + rest, on_recovered);
+	else
+		forget(user);
 }
 
 static const struct qda_quota_rule *find_rule(const struct qda_rules *rules, const char *name)
@@ -183,6 +210,9 @@ struct qda_core *qda_core_free(struct qda_core *core)
 		return NULL;
 	RB_FOREACH_SAFE (user, qda_users, &core->users, next)
 		let_go(user);
+	RB_FOREACH_SAFE (user, qda_users, &core->users, next)
+		if (!user->refs)
+			forget(user);
 	assert(TAILQ_EMPTY(&core->clients));
 	assert(TAILQ_EMPTY(&core->domains));
 	assert(RB_EMPTY(&core->users));

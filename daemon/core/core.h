@@ -58,7 +58,8 @@ struct qda_user {
 	struct qda_core *core;
 	uid_t uid;
 	char rule[QDA_RULE_NAME_MAX + 1];	/* name of its quota rule */
-	unsigned refs;
+	unsigned refs;		/* 0: it stays until its rate of requests has recovered */
+	struct qda_deadline recovered;
 	bool kept;		/* limits were changed while running: a ref, until the next reload */
 	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
 	uint32_t n_sessions;	/* on DSPs: context banks that it holds */

@@ -23,7 +23,8 @@ static int no_such(const char *resource, const char *what, const char *more, str
 {
 	return qda_fail(fail, EINVAL,
 			"\"%.40s\": %s has no such limit; there are sessions, buffers, "
-			"buffer_bytes, handles, maps, calls, inline_bytes, out_bytes, fds%s",
+			"buffer_bytes, handles, maps, calls, parked, inline_bytes, out_bytes, "
+			"fds%s",
 			resource, what, more);
 }
 

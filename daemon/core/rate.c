@@ -5,6 +5,7 @@
 #include "core/rate.h"
 
 #define SECOND 1000000000ull
+#define MINUTE 60 /* seconds */
 
 void qda_rate_init(struct qda_rate *rate, uint64_t burst, uint64_t now_ns)
 {
@@ -46,4 +47,18 @@ bool qda_rate_take(struct qda_rate *rate, uint64_t per_second, uint64_t burst, u
 	token_ns = (SECOND + per_second - 1) / per_second;
 	*wait_ns = token_ns - (now_ns - rate->at_ns < token_ns ? now_ns - rate->at_ns : 0);
 	return false;
+}
+
+uint64_t qda_rate_rest_ns(struct qda_rate *rate, uint64_t per_second, uint64_t burst,
+			  uint64_t now_ns)
+{
+	uint64_t seconds;
+
+	if (!per_second || !burst)
+		return MINUTE * SECOND;
+	refill(rate, per_second, burst, now_ns);
+	if (rate->tokens >= burst)
+		return 0;
+	seconds = (burst - rate->tokens) / per_second + 1;
+	return (seconds < MINUTE ? seconds : MINUTE) * SECOND;
 }

@@ -100,6 +100,26 @@ static void connections_of_a_uid_share_its_rate(void **state)
 	guest_free(&stranger);
 }
 
+static void who_comes_back_at_once_finds_its_rate_used_up(void **state)
+{
+	struct qda_quota_rule *rule = &s.core->rules->fallback;
+
+	rule->requests = g.client->user->requests = 10;
+	rule->burst = g.client->user->burst = 2;
+	for (unsigned i = 0; i < 3; i++) {
+		while (take_request() == 0)
+			;
+		guest_free(&g);
+		assert_non_null(qda_user_first(s.core, 1000));
+		guest_come(&g, &s, 1000);
+		assert_int_equal(take_request(), -EDQUOT);
+	}
+	guest_go(&g);
+	scene_clock += SECOND;
+	assert_int_equal(qda_core_expire(s.core), 0);
+	assert_null(qda_user_first(s.core, 1000));
+}
+
 static void rates_of_nothing_and_of_everything(void **state)
 {
 	set_uid("", "requests", 0);
@@ -227,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(burst_then_rate),
 		TEST(connections_of_a_uid_share_its_rate),
+		TEST(who_comes_back_at_once_finds_its_rate_used_up),
 		TEST(rates_of_nothing_and_of_everything),
 		TEST(lowered_limit_takes_nothing_and_refuses_the_next),
 		TEST(what_makes_no_sense_is_refused_with_words),
