@@ -228,20 +228,28 @@ static int start_or_wait(struct qda_session *session, const struct qda_session_r
 	return r == -EUSERS && request->wait_ms ? qda_waiting_add(session, request, fail) : r;
 }
 
-/* What the policy says, then what the domain can do. */
-static int check_request(const struct qda_client *client, const struct qda_domain *domain,
-			 const struct qda_session_request *request, struct qda_fail *fail)
+int qda_session_check_policy(const struct qda_client *client, const struct qda_domain *domain,
+			     enum qda_session_kind kind, unsigned n_dirs, struct qda_fail *fail)
 {
 	struct qda_question question = {
 		.wish = QDA_WISH_SESSION,
 		.domain = domain->name,
-		.kind = request->kind,
+		.kind = kind,
 	};
 	int r = qda_client_check(client, &question, fail);
 
 	question.wish = QDA_WISH_DIRS;
-	if (r == 0 && request->n_dirs)
+	if (r == 0 && n_dirs)
 		r = qda_client_check(client, &question, fail);
+	return r;
+}
+
+/* What the policy says, then what the domain can do. */
+static int check_request(const struct qda_client *client, const struct qda_domain *domain,
+			 const struct qda_session_request *request, struct qda_fail *fail)
+{
+	int r = qda_session_check_policy(client, domain, request->kind, request->n_dirs, fail);
+
 	if (r < 0)
 		return r;
 	if (request->kind != QDA_SESSION_UNSIGNED)
@@ -466,6 +474,12 @@ void qda_session_closed(struct qda_session *session)
 	qda_waiting_serve(domain);
 }
 
+static void count_lost(struct qda_stats *stats, bool hung)
+{
+	stats->lost += !hung;
+	stats->hung += hung;
+}
+
 void qda_session_lost(struct qda_session *session, const struct qda_device_lost *lost)
 {
 	struct qda_client *client = session->client;
@@ -474,12 +488,12 @@ void qda_session_lost(struct qda_session *session, const struct qda_device_lost 
 	if (session->state != QDA_SESSION_OPEN)
 		return; /* being closed anyway */
 	session->state = QDA_SESSION_LOST;
-	session->domain->stats.lost++;
-	client->user->stats.lost++;
+	count_lost(&session->domain->stats, lost->hung);
+	count_lost(&client->user->stats, lost->hung);
 	session->lost_signal = lost->signal;
 	snprintf(session->lost_text, sizeof(session->lost_text), "%s", lost->text);
 	qda_session_check_open(session, &fail);
-	tell(session, "session-lost", session->lost_text);
+	tell(session, lost->hung ? "session-hung" : "session-lost", session->lost_text);
 	if (client->front)
 		client->ops->session_lost(client->front, session->handle, lost->signal,
 					  session->lost_text);

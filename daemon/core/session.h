@@ -129,7 +129,10 @@ int qda_session_check_open(const struct qda_session *session, struct qda_fail *f
 struct qda_session *qda_session_ref(struct qda_session *session);
 void qda_session_unref(struct qda_session *session);
 
-/* For waiting.c. Have the device open it: 0, -EUSERS when no context bank is free, or another
+/* For waiting.c. What the policy says of such a session. */
+int qda_session_check_policy(const struct qda_client *client, const struct qda_domain *domain,
+			     enum qda_session_kind kind, unsigned n_dirs, struct qda_fail *fail);
+/* Have the device open it: 0, -EUSERS when no context bank is free, or another
  * failure with *fail; after one nothing of the device's is left. */
 int qda_session_start(struct qda_session *session, const int *dir_fds, unsigned n_dirs,
 		      struct qda_fail *fail);

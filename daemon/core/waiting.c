@@ -135,14 +135,23 @@ static struct qda_session *find_next(const struct qda_domain *domain)
 	return best->session;
 }
 
+/* The policy may be another one than when it began to wait. */
+static int start(struct qda_session *session, struct qda_fail *fail)
+{
+	const struct qda_waiting *waiting = session->waiting;
+	int r = qda_session_check_policy(session->client, session->domain, session->kind,
+					 waiting->n_dirs, fail);
+
+	return r < 0 ? r : qda_session_start(session, waiting->dir_fds, waiting->n_dirs, fail);
+}
+
 void qda_waiting_serve(struct qda_domain *domain)
 {
 	while (domain->state == QDA_DEVICE_UP && !TAILQ_EMPTY(&domain->waiting) &&
 	       domain->sessions < domain->info.sessions_max) {
 		struct qda_session *session = find_next(domain);
 		struct qda_fail fail;
-		int r = qda_session_start(session, session->waiting->dir_fds,
-					  session->waiting->n_dirs, &fail);
+		int r = start(session, &fail);
 
 		if (r == -EUSERS)
 			return; /* the device knows better */

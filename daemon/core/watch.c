@@ -41,7 +41,7 @@ static void end_hung(struct qda_call *call, uint32_t limit)
 
 	snprintf(text, sizeof(text), "method %u of %s ran longer than hang_ms=%" PRIu32,
 		 fastrpc_sc_method(call->sc), module_name(call), limit);
-	qda_session_lost(session, &(struct qda_device_lost){ .text = text });
+	qda_session_lost(session, &(struct qda_device_lost){ .text = text, .hung = true });
 	qda_session_check_open(session, &fail);
 	qda_session_abandon_calls(session, &fail);
 }

@@ -54,6 +54,7 @@ struct qda_device_done {
 struct qda_device_lost {
 	uint32_t signal;		/* what killed it, 0 if none */
 	const char *text;		/* "SIGSEGV in method 7 of libfoo_skel.so" */
+	bool hung;			/* not the device says so, but core: it is ended */
 };
 
 /* What a skel logged. */

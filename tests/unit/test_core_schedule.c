@@ -451,6 +451,9 @@ static void a_session_that_hangs_is_ended_and_its_client_told(void **state)
 	scene_clock += 1;
 	qda_core_expire(s.core);
 	assert_int_equal(r->guest.n_lost, 1);
+	assert_int_equal(s.domain->stats.hung, 1);
+	assert_int_equal(s.domain->stats.lost, 0);
+	assert_int_equal(r->guest.client->user->stats.hung, 1);
 	assert_string_equal(r->guest.lost_text, "method 5 of file:///libtest_skel.so ran longer "
 						"than hang_ms=100");
 	assert_failure(&r->guest, call, ECONNRESET);

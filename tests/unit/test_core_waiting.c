@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,6 +74,28 @@ static void one_that_closes_lets_the_next_in(void **state)
 	assert_int_equal(s.core->next_id, 3 + 3); /* clients, sessions */
 	scene_clock += 2000 * MS; /* its deadline is no more */
 	assert_int_equal(qda_core_expire(s.core), 0);
+}
+
+static void who_may_no_longer_gets_none(void **state)
+{
+	uint64_t first = open_session(&a), forbidden, allowed;
+	struct qda_rules *rules = qda_rules_new();
+
+	open_session(&a);
+	forbidden = ask_wait(&b, 1000);
+	allowed = ask_wait(&c, 1000);
+	for (unsigned i = 0; i < QDA_RES_N; i++)
+		rules->connection_limits[i] = rules->fallback.limits[i] = rules->total_limits[i] =
+			1 << 20;
+	rules->policy = calloc(1, sizeof(*rules->policy));
+	*rules->policy = (struct qda_policy_rule){ .name = "c", .allow = true,
+						   .who = { .has_uid = true, .uid = 1002 } };
+	rules->n_policy = 1;
+	qda_core_apply(s.core, rules);
+	close_session(&a, first);
+	assert_failure(&b, forbidden, EACCES);
+	finish_open();
+	assert_success(&c, allowed);
 }
 
 static void without_wait_it_is_refused_at_once_with_numbers(void **state)
@@ -278,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_that_closes_lets_the_next_in),
+		TEST(who_may_no_longer_gets_none),
 		TEST(without_wait_it_is_refused_at_once_with_numbers),
 		TEST(deadline_ends_the_wait_with_numbers),
 		TEST(who_holds_fewest_is_first_then_who_came_first),
