@@ -188,7 +188,7 @@ static void each_scope_takes_each_resource(void **state)
 
 static void unknown_names_are_refused_with_those_there_are(void **state)
 {
-	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, hello_ms");
+	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, bus, hello_ms");
 	refuse("[total]\nsession=1\n", "qdad.conf:2: session=1: ", "connections, sessions,");
 	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight, hang_ms; of soft: socket");
 	refuse("[quota]\nsessions=1\n", "qdad.conf:2: ", "no such section");
