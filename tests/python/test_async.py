@@ -3,6 +3,7 @@
 import array
 import asyncio
 import errno
+import os
 import signal
 import struct
 import threading
