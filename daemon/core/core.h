@@ -143,8 +143,8 @@ void qda_core_drain(struct qda_core *core);
 /* No call is queued or running; abandoned and parked ones do not count. */
 bool qda_core_idle(const struct qda_core *core);
 
-/* End what has passed its deadline. Returns the next deadline in nanoseconds, 0 when there is
- * none. */
+/* End what has passed its deadline, or some of it: what is left goes when asked again. Returns the
+ * next deadline in nanoseconds, which may have passed; 0 when there is none. */
 uint64_t qda_core_expire(struct qda_core *core);
 uint64_t qda_core_next_deadline(const struct qda_core *core);
 

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define AT_ONCE 64u /* so that others get their turn, however many pass in one moment */
+
 static int compare(const struct qda_deadline *a, const struct qda_deadline *b)
 {
 	if (a->at_ns != b->at_ns)
@@ -40,8 +42,9 @@ struct qda_deadline *qda_deadline_first(struct qda_deadlines *all)
 void qda_deadlines_expire(struct qda_deadlines *all, uint64_t now_ns)
 {
 	struct qda_deadline *deadline;
+	unsigned n = 0;
 
-	while ((deadline = qda_deadline_first(all)) && deadline->at_ns <= now_ns) {
+	while (n++ < AT_ONCE && (deadline = qda_deadline_first(all)) && deadline->at_ns <= now_ns) {
 		qda_deadline_disarm(all, deadline);
 		deadline->passed(deadline);
 	}

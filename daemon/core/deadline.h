@@ -25,5 +25,5 @@ void qda_deadline_arm(struct qda_deadlines *all, struct qda_deadline *deadline, 
 void qda_deadline_disarm(struct qda_deadlines *all, struct qda_deadline *deadline);
 /* The first one, or NULL. */
 struct qda_deadline *qda_deadline_first(struct qda_deadlines *all);
-/* Call those that have passed at `now_ns`, in their order. */
+/* Call those that have passed at `now_ns`, in their order: some at once, the rest when asked again. */
 void qda_deadlines_expire(struct qda_deadlines *all, uint64_t now_ns);

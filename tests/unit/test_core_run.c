@@ -494,6 +494,28 @@ static void deadline_that_no_timer_told_of_keeps_it_from_the_dsp(void **state)
 	assert_success(&g, third);
 }
 
+static void many_that_pass_at_once_are_ended_in_parts(void **state)
+{
+	uint64_t calls[200], at;
+	unsigned n = 0, rounds = 0;
+
+	s.domain->session_in_flight_max = 1;
+	ask_ping(&g, module);
+	for (unsigned i = 0; i < 200; i++)
+		calls[i] = ask_ping_until(&g, module, 10);
+	at = scene_clock += 10000;
+	while (qda_core_next_deadline(s.core) == at) {
+		qda_core_expire(s.core);
+		assert_true(g.n_given - n <= 100);
+		n = g.n_given;
+		rounds++;
+	}
+	assert_true(rounds > 1);
+	for (unsigned i = 0; i < 200; i++)
+		assert_failure(&g, calls[i], ETIME);
+	assert_int_equal(s.domain->queued, 0);
+}
+
 static void answer_of_the_dsp_after_the_deadline_is_dropped(void **state)
 {
 	uint64_t call = ask_ping_until(&g, module, 10);
@@ -638,6 +660,7 @@ int main(void)
 		TEST(deadlines_pass_in_their_order),
 		TEST(deadline_of_a_queued_call_keeps_it_from_the_dsp),
 		TEST(deadline_that_no_timer_told_of_keeps_it_from_the_dsp),
+		TEST(many_that_pass_at_once_are_ended_in_parts),
 		TEST(answer_of_the_dsp_after_the_deadline_is_dropped),
 		TEST(answer_before_the_deadline_ends_it),
 		TEST(cancel_says_where_it_found_the_call),
