@@ -318,6 +318,18 @@ def cross_references():
     return wrong
 
 
+def links_of_docs():
+    """Files of this tree that the pages in docs/ and the README refer to are there."""
+    found = [os.path.join('docs', x) for x in os.listdir(TOP + '/docs') if x.endswith('.md')]
+    wrong, n = [], 0
+    for page in found + ['README.md']:
+        for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', read(TOP, page)):
+            n += 1
+            if not os.path.exists(os.path.join(TOP, os.path.dirname(page), link)):
+                wrong.append(f'{page}: there is no {link}')
+    return wrong if n >= 20 else [f'only {n} links were found']
+
+
 TESTS = [
     (options_of_qdad, 'qdad(8) has the options of qdad', None),
     (options_of_softdsp, 'qda-softdsp(8) has the options of qda-softdsp', None),
@@ -336,6 +348,7 @@ TESTS = [
     (types_of_protocol, 'qda-protocol(7) has the types of frame.h', None),
     (bytes_of_protocol, 'the bytes in qda-protocol(7) are those that the codec makes', None),
     (cross_references, 'manual pages refer to manual pages that are there', None),
+    (links_of_docs, 'pages in docs/ refer to files that are there', None),
     (lint, 'mandoc has nothing to say about the pages', 'mandoc'),
     (format_with_groff, 'man has nothing to say about the pages', 'man'),
 ]
