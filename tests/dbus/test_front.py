@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The D-Bus front, seen by callers."""
+import fcntl
+import mmap
+import os
+import signal
+import socket
+import struct
+import sys
+import traceback
+import xml.etree.ElementTree as xml
+
+import bus as house  # first: it says what is missing
+from bus import ARGS, BAD, MANAGER, NAME, PATH, SESSION, SUM, wait_for
+
+import dbus
+import dbus.bus
+import dbus.lowlevel
+import dbus.mainloop.glib
+from gi.repository import GLib
+
+
+ERROR = "org.qdad.Error."
+
+
+class Caller:
+    """A bus name of its own."""
+
+    def __init__(self, bus):
+        self.bus = dbus.bus.BusConnection(bus.address)
+        self.manager = dbus.Interface(self.bus.get_object(NAME, PATH, introspect=False), MANAGER)
+
+    def objects(self):
+        tree = self.bus.get_object(NAME, PATH, introspect=False)
+        return tree.GetManagedObjects(dbus_interface="org.freedesktop.DBus.ObjectManager")
+
+    def open(self, domain="", kind="unsigned", **options):
+        path = self.manager.OpenSession(domain, kind, dbus.Dictionary(options, signature="sv"))
+        return dbus.Interface(self.bus.get_object(NAME, path, introspect=False), SESSION)
+
+    def get(self, path, interface, name):
+        thing = self.bus.get_object(NAME, path, introspect=False)
+        return thing.Get(NAME + "." + interface, name, dbus_interface="org.freedesktop.DBus.Properties")
+
+    def close(self):
+        self.bus.close()
+
+
+def arguments(*pairs):
+    return dbus.Array([dbus.Struct(pair, signature="sv") for pair in pairs], signature="(sv)")
+
+
+def invoke(session, module, method, *pairs, **options):
+    return session.Invoke(dbus.UInt64(module), dbus.UInt32(method), arguments(*pairs),
+                          dbus.Dictionary(options, signature="sv"), byte_arrays=True, timeout=20)
+
+
+def place(buffer, offset, length):
+    return dbus.Struct((dbus.UInt64(buffer), dbus.UInt64(offset), dbus.UInt64(length)), signature="ttt")
+
+
+def refused(name, function, *args, **options):
+    try:
+        function(*args, **options)
+    except dbus.DBusException as e:
+        assert e.get_dbus_name() == ERROR + name, (name, e.get_dbus_name(), e.get_dbus_message())
+        return e.get_dbus_message()
+    raise AssertionError("was not refused with " + name)
+
+
+def total(caller, resource):
+    rows, _ = caller.manager.GetQuota(dbus.UInt64(0))
+    return {str(e[0]): int(e[2]) for e in rows[0][5]}[resource]
+
+
+def served(test):
+    def run(bus):
+        qdad = house.Qdad(bus)
+        try:
+            test(bus, qdad)
+        finally:
+            qdad.close()
+    return run
+
+
+# --- the tree ---
+
+def shape(element):
+    """Of an interface: all but order and comments."""
+    return (element.tag, tuple(sorted(element.attrib.items())),
+            tuple(sorted(shape(e) for e in element if e.tag != "arg")),
+            tuple(shape(e) for e in element if e.tag == "arg"))
+
+
+@served
+def test_interfaces_are_those_of_the_files(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    paths = {"Manager": PATH, "Domain": PATH + "/domain/cdsp", "Session": session.object_path}
+    paths["Client"] = [p for p in caller.objects() if "/client/" in p][0]
+    for name, path in paths.items():
+        thing = caller.bus.get_object(NAME, path, introspect=False)
+        text = thing.Introspect(dbus_interface="org.freedesktop.DBus.Introspectable")
+        is_ = [i for i in xml.fromstring(text).findall("interface") if i.get("name") == NAME + "." + name]
+        file = xml.parse("%s/%s.%s.xml" % (os.environ["INTERFACES"], NAME, name)).getroot()
+        assert len(is_) == 1 and shape(is_[0]) == shape(file.find("interface")), name
+    caller.close()
+
+
+@served
+def test_domains_and_version(bus, qdad):
+    caller = Caller(bus)
+    assert caller.manager.ListDomains() == [("cdsp", PATH + "/domain/cdsp", "up", "soft")]
+    assert str(caller.get(PATH, "Manager", "Version")).startswith("qdad ")
+    assert caller.get(PATH + "/domain/cdsp", "Domain", "State") == "up"
+    assert caller.get(PATH + "/domain/cdsp", "Domain", "Capabilities")["sessions_max"] == 16
+    assert caller.get(PATH + "/domain/cdsp", "Domain", "Load")["sessions"] == 0
+    caller.close()
+
+
+@served
+def test_objects_come_and_go(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open("cdsp")
+    row = caller.objects()[session.object_path][SESSION]
+    assert row["State"] == "open" and row["Domain"] == "cdsp" and row["Kind"] == "unsigned"
+    client = caller.objects()[PATH + "/client/%d" % row["Client"]][NAME + ".Client"]
+    assert client["Name"] == caller.bus.get_unique_name() and client["Uid"] == os.getuid()
+    assert client["Pid"] == os.getpid() and client["Use"]["sessions"] == 1
+    session.Close()
+    assert session.object_path not in caller.objects()
+    caller.close()
+
+
+# --- sessions ---
+
+@served
+def test_a_sum_by_value(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(SUM)
+    result, outputs, times = invoke(session, module, 2, ("in", dbus.ByteArray(struct.pack("<4i", 1, 2, 3, 4))),
+                                    ("out", dbus.UInt64(8)))
+    assert result == 0 and struct.unpack("<q", outputs[0]) == (10,) and times["dsp_ns"] > 0
+    session.CloseModule(dbus.UInt64(module))
+    refused("NotFound", session.CloseModule, dbus.UInt64(module))
+    session.Close()
+    caller.close()
+
+
+@served
+def test_inline_arguments_stay_apart(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(ARGS)
+    texts = [b"a" * n for n in (0, 1, 63, 64, 65, 4096, 30000 - 4289)]
+    pairs = [("in", dbus.ByteArray(t)) for t in texts] + [("out", dbus.UInt64(len(t))) for t in texts]
+    result, outputs, _ = invoke(session, module, 2, *pairs)
+    assert result == 0 and [bytes(o) for o in outputs] == texts
+    assert "61440" in refused("TooLarge", invoke, session, module, 2, ("in", dbus.ByteArray(b"x" * 31000)),
+                              ("out", dbus.UInt64(31000)))
+    caller.close()
+
+
+@served
+def test_a_buffer_is_shared_by_descriptor(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(ARGS)
+    buffer, size, fd = session.AllocateBuffer(dbus.UInt64(5000))
+    assert size == 8192
+    fd = fd.take()
+    memory = mmap.mmap(fd, size)
+    os.close(fd)
+    memory[:4096] = bytes(range(256)) * 16
+    result, outputs, _ = invoke(session, module, 2, ("in-buffer", place(buffer, 0, 4096)),
+                                ("out-buffer", place(buffer, 4096, 4096)))
+    assert result == 0 and list(outputs) == [] and memory[4096:] == memory[:4096]
+    address = session.MapBuffer(dbus.UInt64(buffer), dbus.UInt32(7), dbus.UInt64(0), dbus.UInt64(4096))
+    assert address
+    session.UnmapBuffer(dbus.UInt32(7))
+    refused("NotFound", session.UnmapBuffer, dbus.UInt32(7))
+    session.FreeBuffer(dbus.UInt64(buffer))
+    refused("NotFound", session.FreeBuffer, dbus.UInt64(buffer))
+    caller.close()
+
+
+@served
+def test_a_buffer_is_imported(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(SUM)
+    fd = os.memfd_create("numbers", os.MFD_ALLOW_SEALING)
+    os.write(fd, struct.pack("<2i", 40, 2).ljust(4096, b"\0"))
+    refused("AccessDenied", session.ImportBuffer, dbus.types.UnixFd(fd), dbus.UInt64(0), False)
+    fcntl.fcntl(fd, 1033, 2)  # F_ADD_SEALS, F_SEAL_SHRINK
+    buffer, size = session.ImportBuffer(dbus.types.UnixFd(fd), dbus.UInt64(0), False)
+    assert size == 4096
+    result, outputs, _ = invoke(session, module, 2, ("in-buffer", place(buffer, 0, 8)), ("out", dbus.UInt64(8)))
+    assert result == 0 and struct.unpack("<q", outputs[0]) == (42,)
+    os.close(fd)
+    caller.close()
+
+
+@served
+def test_a_crash_is_told(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(BAD)
+    text = refused("SessionLost", invoke, session, module, 2, ("in", dbus.ByteArray(struct.pack("<I", 11))))
+    assert "SIGSEGV" in text
+    assert caller.get(session.object_path, "Session", "State") == "lost"
+    session.Close()
+    caller.close()
+
+
+@served
+def test_a_call_ends_at_its_deadline_or_is_cancelled(bus, qdad):
+    caller = Caller(bus)
+    session = caller.open()
+    module = session.OpenModule(BAD)
+    hang = ("in", dbus.ByteArray(struct.pack("<I", 0xffffffff)))
+    refused("TimedOut", invoke, session, module, 4, hang, timeout_us=dbus.UInt64(20000))
+    message = dbus.lowlevel.MethodCallMessage(NAME, session.object_path, SESSION, "Invoke")
+    message.append(dbus.UInt64(module), dbus.UInt32(4), arguments(hang),
+                   dbus.Dictionary({"tag": dbus.UInt64(9)}, signature="sv"), signature="tua(sv)a{sv}")
+    caller.bus.send_message(message)
+    assert session.Cancel(dbus.UInt64(9)) == "running"
+    assert session.Cancel(dbus.UInt64(9)) == "gone"
+    caller.close()
+
+
+# --- what is wrong ---
+
+@served
+def test_wrong_arguments_are_refused(bus, qdad):
+    caller = Caller(bus)
+    refused("InvalidArgument", caller.open, kind="signed")
+    refused("InvalidArgument", caller.open, colour=True)
+    refused("InvalidArgument", caller.open, wait_ms="long")
+    refused("DomainDown", caller.open, "nodsp")
+    refused("NotSupported", caller.open, kind="privileged")
+    session = caller.open()
+    module = session.OpenModule(SUM)
+    for size in (0, 0xfffff001, 2**64 - 1):
+        refused("InvalidArgument", session.AllocateBuffer, dbus.UInt64(size))
+    for key, offset, size in ((0x40000000, 0, 4096), (1, 1, 4096), (1, 0, 1), (1, 2**64 - 4096, 8192)):
+        refused("InvalidArgument", session.MapBuffer, dbus.UInt64(1), dbus.UInt32(key), dbus.UInt64(offset),
+                dbus.UInt64(size))
+    refused("InvalidArgument", session.OpenModule, "")
+    refused("InvalidArgument", session.OpenModule, "x" * 1024)
+    refused("InvalidArgument", invoke, session, module, 32)
+    refused("InvalidArgument", invoke, session, module, 2, ("inn", dbus.UInt64(1)))
+    refused("InvalidArgument", invoke, session, module, 2, ("in", dbus.UInt64(1)))
+    refused("InvalidArgument", invoke, session, module, 2, ("out", dbus.UInt64(1)), ("in", dbus.ByteArray(b"")))
+    refused("InvalidArgument", invoke, session, module, 2, *[("in", dbus.ByteArray(b""))] * 256)
+    refused("InvalidArgument", invoke, session, module, 2, *[("out-module", True)] * 16)
+    refused("TooLarge", invoke, session, module, 2, ("out", dbus.UInt64(2**64 - 1)))
+    refused("InvalidArgument", invoke, session, module, 2, ("in-buffer", place(1, 2**64 - 1, 2)))
+    refused("NotFound", invoke, session, module, 2, ("in-buffer", place(1, 0, 2)))
+    refused("NotFound", invoke, session, 5, 2)
+    refused("InvalidArgument", invoke, session, module, 2, priority=dbus.Int32(3))
+    refused("InvalidArgument", invoke, session, module, 2, tag=dbus.UInt64(2**63))
+    refused("InvalidArgument", invoke, session, module, 2, haste=True)
+    refused("InvalidArgument", session.Cancel, dbus.UInt64(0))
+    caller.close()
+
+
+@served
+def test_a_session_is_its_owners(bus, qdad):
+    owner, other = Caller(bus), Caller(bus)
+    session = owner.open()
+    buffer = session.AllocateBuffer(dbus.UInt64(1))[0]
+    stolen = dbus.Interface(other.bus.get_object(NAME, session.object_path, introspect=False), SESSION)
+    refused("AccessDenied", stolen.OpenModule, SUM)
+    refused("AccessDenied", stolen.Close)
+    refused("NotFound", other.open().FreeBuffer, dbus.UInt64(buffer))
+    session.Close()
+    owner.close()
+    other.close()
+
+
+# --- administration ---
+
+@served
+def test_reload(bus, qdad):
+    caller = Caller(bus)
+    assert caller.manager.Reload() == ""
+    qdad.write("[quota default]\nsessions=lots\n")
+    assert "lots" in refused("InvalidArgument", caller.manager.Reload)
+    qdad.write("[quota default]\nsessions=1\n")
+    assert caller.manager.Reload() == ""
+    caller.open()
+    assert "sessions" in refused("QuotaExceeded", caller.open)
+    caller.close()
+
+
+@served
+def test_quota(bus, qdad):
+    caller = Caller(bus)
+    uid = dbus.UInt64(os.getuid())
+    caller.manager.SetQuota("uid", uid, "", "buffers", dbus.UInt64(1))
+    rows, following = caller.manager.GetQuota(dbus.UInt64(0))
+    assert [str(r[0]) for r in rows] == ["total", "uid", "connection"] and following == 0
+    assert {str(e[0]): int(e[1]) for e in rows[1][5]}["buffers"] == 1
+    session = caller.open()
+    session.AllocateBuffer(dbus.UInt64(1))
+    assert "buffers" in refused("QuotaExceeded", session.AllocateBuffer, dbus.UInt64(1))
+    refused("InvalidArgument", caller.manager.SetQuota, "uid", uid, "", "apples", dbus.UInt64(1))
+    refused("InvalidArgument", caller.manager.SetQuota, "moon", uid, "", "buffers", dbus.UInt64(1))
+    refused("NotFound", caller.manager.SetQuota, "connection", dbus.UInt64(99), "", "buffers", dbus.UInt64(1))
+    caller.close()
+
+
+@served
+def test_kill(bus, qdad):
+    caller, victim = Caller(bus), Caller(bus)
+    session = victim.open()
+    number = dbus.UInt64(victim.get(session.object_path, "Session", "Number"))
+    client = dbus.UInt64(victim.get(session.object_path, "Session", "Client"))
+    caller.manager.KillSession(number)
+    assert victim.get(session.object_path, "Session", "State") == "lost"
+    refused("Busy", caller.manager.KillSession, number)
+    caller.manager.KillClient(client)
+    wait_for(lambda: session.object_path not in caller.objects(), "the client's session goes")
+    refused("NotFound", caller.manager.KillClient, client)
+    mine = dbus.UInt64(caller.get(caller.open().object_path, "Session", "Client"))
+    refused("InvalidArgument", caller.manager.KillClient, mine)
+    victim.open()  # the name is still there: it begins anew
+    victim.close()
+    caller.close()
+
+
+@served
+def test_policy_and_metrics(bus, qdad):
+    caller = Caller(bus)
+    words = ("", "session", "cdsp", "unsigned", "")
+    none = dbus.Array([], signature="u")
+    assert caller.manager.CheckPolicy(dbus.UInt32(0), dbus.UInt32(0), none, *words) == (True, "built-in")
+    assert caller.manager.CheckPolicy(dbus.UInt32(4242), dbus.UInt32(4242), none, *words)[0] == False
+    refused("InvalidArgument", caller.manager.CheckPolicy, dbus.UInt32(0), dbus.UInt32(0), none, "", "fly", "", "", "")
+    text, more = caller.manager.GetMetrics(True)
+    while more:
+        piece, more = caller.manager.GetMetrics(False)
+        text += piece
+    assert text.endswith("# EOF\n"), text[-100:]
+    caller.close()
+
+
+@served
+def test_a_channel_speaks_the_protocol(bus, qdad):
+    caller = Caller(bus)
+    channel = socket.socket(fileno=caller.manager.OpenChannel().take())
+    caller.close()  # it stays
+    body = b"\x08\x01\x10\x01"  # Hello {min_version 1, max_version 1}
+    magic = int(os.environ["FRAME_MAGIC"], 0)
+    channel.send(struct.pack("<HBBHHQ", magic, 1, 0, 1, len(body), 1) + body)
+    channel.settimeout(10)
+    reply = channel.recv(65536)
+    assert struct.unpack("<HBBHHQ", reply[:16])[3:4] == (1,) and b"qdad" in reply
+    channel.close()
+
+
+# --- others, and ends ---
+
+def as_uid(uid, bus, function):
+    """In a process of that user. Returns what function does, or fails as it does."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            os.write(write, str(function(Caller(bus))).encode() or b"None")
+        except BaseException as e:
+            os.write(write, ("FAILED " + traceback.format_exc()).encode())
+        os._exit(0)
+    os.close(write)
+    said = os.read(read, 65536).decode()
+    os.close(read)
+    os.waitpid(child, 0)
+    assert not said.startswith("FAILED"), said
+    return said
+
+
+@served
+def test_another_user_is_refused_with_the_reason(bus, qdad):
+    if os.getuid() != 0:
+        print("SKIP another user: only root can be one")
+        return
+    mine = Caller(bus)
+    session = mine.open()
+
+    def stranger(caller):
+        said = refused("AccessDenied", caller.open)
+        refused("AccessDenied", caller.manager.OpenChannel)
+        refused("AccessDenied", caller.manager.Reload)
+        refused("AccessDenied", caller.manager.GetMetrics, True)
+        refused("AccessDenied", caller.manager.SetQuota, "total", dbus.UInt64(0), "", "fds", dbus.UInt64(1))
+        refused("AccessDenied", caller.manager.KillSession, mine_number)
+        seen = [str(p) for p in caller.objects()]
+        assert session.object_path not in seen and PATH + "/domain/cdsp" in seen, seen
+        assert len([p for p in seen if "/client/" in p]) == 1, seen
+        return said
+
+    mine_number = dbus.UInt64(mine.get(session.object_path, "Session", "Number"))
+    said = as_uid(1, bus, stranger)
+    assert "uid 1 " in said and "may not use the DSP" in said, said
+    qdad.write("[policy 10-he]\nuser=1\nkind=unsigned\nallow=yes\n")
+    mine.manager.Reload()
+    as_uid(1, bus, lambda caller: caller.open() and None)
+    mine.close()
+
+
+@served
+def test_a_name_that_vanishes_leaves_nothing(bus, qdad):
+    watcher = Caller(bus)
+    watcher.objects()
+    for _ in range(3):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            caller = Caller(bus)
+            session = caller.open()
+            session.AllocateBuffer(dbus.UInt64(1 << 20))
+            module = session.OpenModule(BAD)
+            message = dbus.lowlevel.MethodCallMessage(NAME, session.object_path, SESSION, "Invoke")
+            message.append(dbus.UInt64(module), dbus.UInt32(4),
+                           arguments(("in", dbus.ByteArray(struct.pack("<I", 0xffffffff)))),
+                           dbus.Dictionary({}, signature="sv"), signature="tua(sv)a{sv}")
+            for _ in range(5):
+                caller.bus.send_message(message)
+            caller.objects()
+            os.write(write, b"x")
+            signal.pause()
+        os.read(read, 1)
+        assert total(watcher, "calls") >= 1 and total(watcher, "sessions") == 1
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+        for what, left in (("sessions", 0), ("calls", 0), ("buffers", 0), ("handles", 0), ("connections", 1),
+                           ("buffer_bytes", 0)):
+            wait_for(lambda: total(watcher, what) == left, "all %s of it go" % what)
+    watcher.close()
+
+
+@served
+def test_first_messages_keep_their_order(bus, qdad):
+    """What is sent before the bus has said who it is waits, and is answered in order."""
+    dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
+    for _ in range(10):
+        caller, answers = Caller(bus), []
+        loop = GLib.MainLoop()
+        for i in range(14):
+            caller.bus.call_async(NAME, PATH, MANAGER, ("ListDomains", "Reload")[i % 2], "", (),
+                                  lambda *_, i=i: (answers.append(i), i == 13 and loop.quit()),
+                                  lambda e: (answers.append(e), loop.quit()), timeout=10)
+        loop.run()
+        assert answers == list(range(14)), answers
+        caller.close()
+    watcher = Caller(bus)
+    wait_for(lambda: total(watcher, "connections") == 1, "all of them go")
+    watcher.close()
+
+
+def test_a_bus_that_goes_and_comes_back_is_served_again(bus):
+    qdad = house.Qdad(bus)
+    caller = Caller(bus)
+    caller.open()
+    caller.close()
+    bus.child.kill()
+    bus.child.wait()
+    wait_for(lambda: "trying again" in qdad.said(), "the loss is said")
+    qdad.close()
+
+
+if __name__ == "__main__":
+    house.main(sys.modules[__name__])
