@@ -418,19 +418,17 @@ static void account(struct qda_call *call, uint64_t dsp_ns)
 
 void qda_call_done(struct qda_call *call, const struct qda_device_done *done)
 {
-	struct qda_session *session = call->session;
-	struct qda_domain *domain = session->domain;
-	uint64_t dsp_ns = qda_core_now(domain->core) - call->submitted_ns;
+	struct qda_core *core = call->client->core;
+	uint64_t dsp_ns = qda_core_now(core) - call->submitted_ns;
 	bool doomed = false;
 
-	qda_slots_remove(&domain->core->pending, call->cookie);
+	qda_slots_remove(&core->pending, call->cookie);
 	account(call, dsp_ns);
 	if (done->err)
 		doomed = finish_failure(call, done->err);
 	else
 		finish_success(call, done, dsp_ns);
 	release_staging(call);
-	qda_schedule_update(session);
 	if (!doomed)
 		qda_call_free(call);
 }

@@ -42,8 +42,11 @@ RB_GENERATE_STATIC(qda_client_shares, qda_client_share, node, client_cmp)
 
 /* --- flows --- */
 
+/* The usual division is one instruction, the wide one is a loop. */
 static qda_vtime weigh(const struct qda_flow *flow, uint64_t ns)
 {
+	if (ns <= UINT64_MAX / SCALE)
+		return ns * SCALE / *flow->weight;
 	return (qda_vtime)ns * SCALE / *flow->weight;
 }
 
@@ -79,8 +82,8 @@ static struct qda_flow *first(struct qda_fair *fair, int level, struct qda_flow 
 
 	for (;;) {
 		flow = after ? RB_NEXT(qda_flow_tree, tree, after) : RB_MIN(qda_flow_tree, tree);
-		if (!flow)
-			return NULL;
+		if (!flow || fair->n_waiting == 1)
+			return flow; /* compared to nobody */
 		key = rank(flow, now);
 		if (key <= flow->key)
 			return flow;
@@ -95,14 +98,17 @@ static void advance(struct qda_fair *fair, uint64_t now)
 	bool any = false;
 	qda_vtime least = 0;
 
+	if (!fair->n_waiting)
+		return;
 	for (int level = 0; level < QDA_LEVELS; level++) {
 		const struct qda_flow *flow = first(fair, level, NULL, now);
+		qda_vtime has = flow ? served(flow, now) : 0;
 
-		if (flow && (!any || served(flow, now) < least))
-			least = served(flow, now);
+		if (flow && (!any || has < least))
+			least = has;
 		any = any || flow;
 	}
-	if (any && least > fair->now)
+	if (least > fair->now)
 		fair->now = least;
 }
 
@@ -127,6 +133,8 @@ static void begin_to_wait(struct qda_fair *fair, struct qda_flow *flow, uint64_t
 /* Put it where it belongs now; -1: nowhere. Among equals it is the last. */
 static void place(struct qda_fair *fair, struct qda_flow *flow, int level, uint64_t now)
 {
+	if (level >= 0 && level == flow->level && fair->n_waiting == 1)
+		return; /* among nobody */
 	if (flow->level >= 0)
 		RB_REMOVE(qda_flow_tree, &fair->levels[flow->level], flow);
 	else if (level >= 0)
@@ -154,13 +162,16 @@ static void begin(struct qda_fair *fair, struct qda_flow *flow, const struct qda
 static void finish(struct qda_fair *fair, struct qda_flow *flow, const struct qda_call *call,
 		   uint64_t dsp_ns, uint64_t now)
 {
+	qda_vtime has;
+
 	flow->running--;
 	flow->starts_ns -= call->submitted_ns;
 	flow->expected_ns -= call->expected_ns;
 	flow->used += weigh(flow, dsp_ns);
 	fair->n_running--;
-	if (served(flow, now) > fair->finish)
-		fair->finish = served(flow, now);
+	has = served(flow, now);
+	if (has > fair->finish)
+		fair->finish = has;
 }
 
 /* --- shares that have gone --- */
@@ -316,7 +327,7 @@ void qda_schedule_leave(struct qda_session *session)
 
 static int session_level(const struct qda_session *session)
 {
-	if (session->state != QDA_SESSION_OPEN || session->stalled ||
+	if (!session->queued || session->state != QDA_SESSION_OPEN || session->stalled ||
 	    session->in_flight >= session->domain->session_in_flight_max)
 		return -1;
 	for (int level = QDA_LEVELS - 1; level >= 0; level--)
@@ -355,12 +366,11 @@ static void move_session(struct qda_session *session, int level)
 }
 
 /* Without `anew` what has not changed its level keeps its place. */
-static void update(struct qda_session *session, bool anew)
+static void update(struct qda_session *session, bool anew, uint64_t now)
 {
 	struct qda_client_share *member = session->share;
 	struct qda_share *share = member->share;
 	struct qda_fair *users = &session->domain->schedule.users;
-	uint64_t now = qda_core_now(session->domain->core);
 	int level = session_level(session);
 
 	if (level != session->level)
@@ -375,7 +385,7 @@ static void update(struct qda_session *session, bool anew)
 
 void qda_schedule_update(struct qda_session *session)
 {
-	update(session, false);
+	update(session, false, qda_core_now(session->domain->core));
 }
 
 static bool has_slots(const struct qda_domain *domain, const struct qda_flow *user)
@@ -399,11 +409,15 @@ static struct qda_flow *next_user(struct qda_domain *domain, uint64_t now)
 
 struct qda_session *qda_schedule_next(struct qda_domain *domain)
 {
-	uint64_t now = qda_core_now(domain->core);
-	struct qda_flow *user = next_user(domain, now), *client = NULL;
+	struct qda_flow *user, *client = NULL;
 	struct qda_fair *clients;
 	int level = QDA_LEVELS;
+	uint64_t now;
 
+	if (!domain->schedule.users.n_waiting)
+		return NULL;
+	now = qda_core_now(domain->core);
+	user = next_user(domain, now);
 	if (!user)
 		return NULL;
 	clients = &share_of(user)->clients;
@@ -433,7 +447,7 @@ void qda_schedule_begin(struct qda_call *call)
 	begin(&member->share->clients, &member->flow, call);
 	begin(&session->domain->schedule.users, &member->share->flow, call);
 	move_session(session, session_level(session)); /* the others' turn */
-	update(session, true);
+	update(session, true, call->submitted_ns);
 }
 
 void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns)
@@ -442,7 +456,7 @@ void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns)
 	struct qda_schedule *schedule = &session->domain->schedule;
 	struct qda_client_share *member = session->share;
 	struct qda_share *share = member->share;
-	uint64_t now = qda_core_now(session->domain->core);
+	uint64_t now = call->submitted_ns + dsp_ns;
 
 	finish(&share->clients, &member->flow, call, dsp_ns, now);
 	finish(&schedule->users, &share->flow, call, dsp_ns, now);
@@ -450,7 +464,7 @@ void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns)
 	share->busy_ns += dsp_ns;
 	learn(&session->usual_ns, dsp_ns);
 	learn(&schedule->usual_ns, dsp_ns);
-	update(session, true);
+	update(session, true, now);
 	forget_some(schedule);
 }
 
