@@ -16,6 +16,7 @@
 #include "front/dbus/dbus.h"
 #include "front/front.h"
 #include "front/metrics.h"
+#include "journal.h"
 #include "qdad.h"
 #include "util/stall.h"
 
@@ -200,6 +201,7 @@ static int make_core(struct qdad *q)
 		.random = next_random,
 		.user_mode = q->config.user_mode,
 		.daemon_uid = getuid(),
+		.happened = qda_journal_begin(uv_hrtime) ? qda_journal_happened : NULL,
 	};
 	int r = qda_core_new(&core, q->config.rules, &q->core);
 

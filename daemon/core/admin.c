@@ -31,6 +31,7 @@ static void tell_kill(const struct qda_client *by, struct qda_happening *happeni
 	happening->text = text;
 	if (qda_monitored(by->core))
 		qda_monitor(by->core, happening);
+	happening->text = NULL; /* it ends here */
 }
 
 int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *fail)

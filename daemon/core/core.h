@@ -25,6 +25,7 @@
 
 struct qda_client;
 struct qda_domain;
+struct qda_happening;
 struct qda_principal;
 
 /* What an asynchronous request came to. */
@@ -50,6 +51,8 @@ struct qda_core_config {
 	uint32_t (*random)(void);
 	bool user_mode;			/* one uid is served: it needs no share */
 	uid_t daemon_uid;
+	/* Told what watchers are told, of everybody (core/monitor.h). NULL: nobody. */
+	void (*happened)(const struct qda_happening *happening);
 };
 
 /* Everybody with one uid whom one quota rule is about. Counted by its clients. */

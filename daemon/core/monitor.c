@@ -22,6 +22,8 @@ void qda_monitor(struct qda_core *core, const struct qda_happening *happening)
 	const struct qda_client *subject = happening->client;
 	struct qda_client *watcher;
 
+	if (core->config.happened)
+		core->config.happened(happening);
 	TAILQ_FOREACH (watcher, &core->watchers, watch_link)
 		if (!subject || qda_client_may_see(watcher, subject->principal.uid))
 			watcher->ops->happened(watcher->front, happening);

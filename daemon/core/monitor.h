@@ -23,7 +23,7 @@ void qda_client_watch(struct qda_client *client, bool watch);
 
 static inline bool qda_monitored(const struct qda_core *core)
 {
-	return !TAILQ_EMPTY(&core->watchers);
+	return core->config.happened || !TAILQ_EMPTY(&core->watchers);
 }
 
 /* Tell those who may see the client that it is about; what is about none is told to all. */
