@@ -169,6 +169,15 @@ static int start_thread(struct qda_disposer *disposer)
 	return -r;
 }
 
+/* No end of a connection is worth waiting for. What is no socket does not mind. */
+static void stop_lingering(int fd)
+{
+	const struct linger off = { .l_onoff = 0 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)) < 0)
+		return;
+}
+
 /* A descriptor that cannot be charged is queued all the same: it is here already. */
 static void hand_over(struct qda_disposer *disposer, struct qda_client *client, int fd)
 {
@@ -181,6 +190,7 @@ static void hand_over(struct qda_disposer *disposer, struct qda_client *client, 
 		return;
 	}
 	item->fd = fd;
+	stop_lingering(fd);
 	if (client && qda_charge_init(&item->charge, &client->account, QDA_RES_FDS, 1, &fail) == 0)
 		item->client = qda_client_ref(client);
 	pthread_mutex_lock(&disposer->shared->lock);
