@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 
 TOP, BUILD, COMPILER = sys.argv[1], sys.argv[2], sys.argv[3:]
 PAGES = os.path.join(TOP, 'docs', 'man')
@@ -318,6 +319,20 @@ def cross_references():
     return wrong
 
 
+def interfaces_of_bus():
+    """Methods, properties and signals with their types."""
+    real, page = set(), set()
+    for name in ('Manager', 'Domain', 'Client', 'Session'):
+        for member in ET.parse(f'{TOP}/policy/org.qdad.Broker1.{name}.xml').getroot().find('interface'):
+            args = ', '.join(f"{x.get('direction', 'out')} {x.get('type')} {x.get('name')}"
+                             for x in member.findall('arg'))
+            real.add(f"{name}.{member.get('name')}: {member.tag} {member.get('type') or args}".strip())
+    for name, text in subsections(read(PAGES, 'org.qdad.Broker1.5')).items():
+        page |= {f"{name.split('.')[-1]}.{member}: {what}" for member, what in
+                 re.findall(r'^\.It Ic (\w+) Pq "(.*)"$', text, re.M)}
+    return differ('org.qdad.Broker1', real, page)
+
+
 def links_of_docs():
     """Files of this tree that the pages in docs/ and the README refer to are there."""
     found = [os.path.join('docs', x) for x in os.listdir(TOP + '/docs') if x.endswith('.md')]
@@ -347,6 +362,7 @@ TESTS = [
     (fields_of_protocol, 'qda-protocol(7) has the messages and fields of qda.proto', None),
     (types_of_protocol, 'qda-protocol(7) has the types of frame.h', None),
     (bytes_of_protocol, 'the bytes in qda-protocol(7) are those that the codec makes', None),
+    (interfaces_of_bus, 'org.qdad.Broker1(5) has the interfaces of policy/*.xml', None),
     (cross_references, 'manual pages refer to manual pages that are there', None),
     (links_of_docs, 'pages in docs/ refer to files that are there', None),
     (lint, 'mandoc has nothing to say about the pages', 'mandoc'),
