@@ -254,7 +254,7 @@ static bool take_quota_key(const struct qda_place *at, struct quota_draft *draft
 			return draft->has_limit[i] = qda_take_amount(at, &rule->limits[i]);
 	return qda_complain(at, "no such key in [quota]: " WHO_KEYS ", weight, requests, burst, "
 				"connections, sessions, buffers, buffer_bytes, handles, maps, "
-				"calls, inline_bytes, out_bytes, fds");
+				"calls, parked, inline_bytes, out_bytes, fds");
 }
 
 /* For whom no other matches. */
