@@ -5,7 +5,9 @@
  *
  *     hop_ratio = (brokered - direct) / (relay - ping-pong)
  *
- * is the price of our hop in hops of a relay that checks nothing. Nothing here passes or fails.
+ * is the price of our hop in hops of a relay that checks nothing. With 16 MiB in and out it should be
+ * the same, since nothing is copied. Behind the driver, the same against bare ioctls, which daemon's
+ * own device code has no part in. Nothing here passes or fails.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -20,12 +22,22 @@
 static const struct way *const ways[] = {
 	&way_ping_pong,	   &way_relay,		 &way_direct,
 	&way_brokered,	   &way_brokered_inline, &way_brokered_inline_4k,
-	&way_brokered_16m,
+	&way_brokered_16m, &way_raw_submit,	 &way_raw_invoke,
+	&way_raw_16m,
 };
 
-enum { PING_PONG, RELAY, DIRECT, BROKERED, N_WAYS = sizeof(ways) / sizeof(*ways) };
+enum {
+	PING_PONG, RELAY, DIRECT, BROKERED, BROKERED_16M = 6, RAW_SUBMIT, RAW_INVOKE, RAW_16M, N_WAYS
+};
 
 bool on_accel;
+static bool raw;
+
+/* The raw ways, which are the last ones, are there with the driver only, and when wanted. */
+static unsigned count_ways(void)
+{
+	return raw ? N_WAYS : RAW_SUBMIT;
+}
 
 struct options {
 	unsigned rounds, calls, cpu;
@@ -99,49 +111,83 @@ static void measure(const struct options *o, struct result *results)
 	if (!times)
 		die("no memory for %zu times", N_WAYS * n);
 	for (unsigned r = 0; r < o->rounds; r++)
-		for (unsigned w = 0; w < N_WAYS; w++)
+		for (unsigned w = 0; w < count_ways(); w++)
 			run_round(ways[w], times + w * n + (size_t)r * o->calls, o->calls);
-	for (unsigned w = 0; w < N_WAYS; w++)
+	for (unsigned w = 0; w < count_ways(); w++)
 		results[w] = reduce(times + w * n, n);
 	free(times);
 }
 
-static double ratio(const struct result *results, bool p99)
-{
-	double v[4];
+/* What a broker adds to a way without one, in hops of the relay. */
+struct ratio {
+	const char *name, *key, *formula;
+	unsigned with, without;
+};
 
-	for (unsigned i = 0; i < 4; i++)
-		v[i] = p99 ? results[i].p99 : results[i].p50;
-	return (v[BROKERED] - v[DIRECT]) / (v[RELAY] - v[PING_PONG]);
+static const struct ratio ratios[] = {
+	{ "hop_ratio 64 B", "hop_ratio", "(brokered - direct)", BROKERED, DIRECT },
+	{ "hop_ratio 16 MiB", "hop_ratio_16m", "(brokered-16m - direct)", BROKERED_16M, DIRECT },
+	{ "raw_ratio 64 B", "raw_ratio", "(brokered - raw-submit)", BROKERED, RAW_SUBMIT },
+	{ "raw_ratio 16 MiB", "raw_ratio_16m", "(brokered-16m - raw-submit-16m)", BROKERED_16M,
+	  RAW_16M },
+};
+
+static unsigned count_ratios(void)
+{
+	return raw ? 4 : 2;
+}
+
+static struct result reckon(const struct result *results, const struct ratio *r)
+{
+	const struct result *with = &results[r->with], *without = &results[r->without];
+	const struct result *relay = &results[RELAY], *bare = &results[PING_PONG];
+
+	return (struct result){ (with->p50 - without->p50) / (relay->p50 - bare->p50),
+				(with->p99 - without->p99) / (relay->p99 - bare->p99) };
+}
+
+static const char *device(void)
+{
+	return on_accel ? "accel" : "soft";
 }
 
 static void print_text(const struct result *results, double per_second)
 {
-	printf("%-20s %9s %9s\n", "round trip, us", "p50", "p99");
-	for (unsigned w = 0; w < N_WAYS; w++)
+	printf("%-20s %9s %9s   %s device\n", "round trip, us", "p50", "p99", device());
+	for (unsigned w = 0; w < count_ways(); w++)
 		printf("%-20s %9.2f %9.2f   %s\n", ways[w]->name, results[w].p50, results[w].p99,
 		       ways[w]->what);
-	printf("\nhop_ratio            %9.2f %9.2f   (brokered - direct) / (relay - ping-pong)\n",
-	       ratio(results, false), ratio(results, true));
+	printf("\n");
+	for (unsigned i = 0; i < count_ratios(); i++) {
+		struct result r = reckon(results, &ratios[i]);
+
+		printf("%-20s %9.2f %9.2f   %s / (relay - ping-pong)\n", ratios[i].name, r.p50,
+		       r.p99, ratios[i].formula);
+	}
 	printf("throughput           %9.0f calls/s with 16 on their way\n", per_second);
 }
 
 static void print_json(const struct result *results, double per_second)
 {
-	printf("{\"unit\": \"us\", \"ways\": {");
-	for (unsigned w = 0; w < N_WAYS; w++)
+	printf("{\"device\": \"%s\", \"unit\": \"us\", \"ways\": {", device());
+	for (unsigned w = 0; w < count_ways(); w++)
 		printf("%s\"%s\": {\"p50\": %.3f, \"p99\": %.3f}", w ? ", " : "", ways[w]->name,
 		       results[w].p50, results[w].p99);
-	printf("}, \"hop_ratio\": {\"p50\": %.3f, \"p99\": %.3f}, \"calls_per_second_16\": %.0f}\n",
-	       ratio(results, false), ratio(results, true), per_second);
+	printf("}");
+	for (unsigned i = 0; i < count_ratios(); i++) {
+		struct result r = reckon(results, &ratios[i]);
+
+		printf(", \"%s\": {\"p50\": %.3f, \"p99\": %.3f}", ratios[i].key, r.p50, r.p99);
+	}
+	printf(", \"calls_per_second_16\": %.0f}\n", per_second);
 }
 
 static const char usage[] =
-	"Usage: invoke [--accel] [--json] [--rounds N] [--calls N] [--cpu N]\n"
+	"Usage: invoke [--accel] [--raw] [--json] [--rounds N] [--calls N] [--cpu N]\n"
 	"Measures a brokered call beside bare sockets, a bare relay and the device without a "
 	"broker,\n"
 	"all on one core and in turns. Defaults: 9 rounds of 5000 calls on core 0. With --accel on\n"
-	"a DSP behind the driver, else on the soft device.\n";
+	"a DSP behind the driver, else on the soft device. --raw: with bare ioctls of it, too.\n";
 
 static unsigned number(const char *name, const char *text, unsigned low)
 {
@@ -160,6 +206,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "calls", required_argument, NULL, 'c' },
 		{ "accel", no_argument, NULL, 'a' },
+		{ "raw", no_argument, NULL, 'w' },
 		{ "cpu", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -171,6 +218,8 @@ static void parse(int argc, char **argv, struct options *o)
 			o->json = true;
 		else if (c == 'a')
 			on_accel = true;
+		else if (c == 'w')
+			on_accel = raw = true;
 		else if (c == 'r')
 			o->rounds = number("rounds", optarg, 1);
 		else if (c == 'c')
@@ -190,11 +239,11 @@ int main(int argc, char **argv)
 
 	parse(argc, argv, &o);
 	pin(o.cpu);
-	for (unsigned w = 0; w < N_WAYS; w++)
+	for (unsigned w = 0; w < count_ways(); w++)
 		ways[w]->start();
 	measure(&o, results);
 	per_second = brokered_throughput(16, o.rounds * o.calls);
-	for (unsigned w = 0; w < N_WAYS; w++)
+	for (unsigned w = 0; w < count_ways(); w++)
 		ways[w]->stop();
 	if (o.json)
 		print_json(results, per_second);

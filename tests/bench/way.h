@@ -24,6 +24,10 @@ extern const struct way way_brokered;	/* libqdaclient, qdad, the same null skel 
 extern const struct way way_brokered_inline;	/* 64 bytes in and out in the messages */
 extern const struct way way_brokered_inline_4k;
 extern const struct way way_brokered_16m;	/* 16 MiB in a shared buffer */
+/* Only on a DSP behind the driver: its ioctls and nothing else. */
+extern const struct way way_raw_submit;
+extern const struct way way_raw_invoke;
+extern const struct way way_raw_16m;
 
 /* On a DSP behind the driver, which is there already with the skels; else on the soft device. */
 extern bool on_accel;
