@@ -153,7 +153,7 @@ def test_inline_arguments_stay_apart(bus, qdad):
     caller = Caller(bus)
     session = caller.open()
     module = session.OpenModule(ARGS)
-    texts = [b"a" * n for n in (0, 1, 63, 64, 65, 4096, 30000 - 4289)]
+    texts = [bytes([97 + i]) * n for i, n in enumerate((0, 1, 63, 64, 65, 4096, 30000 - 4289))]
     pairs = [("in", dbus.ByteArray(t)) for t in texts] + [("out", dbus.UInt64(len(t))) for t in texts]
     result, outputs, _ = invoke(session, module, 2, *pairs)
     assert result == 0 and [bytes(o) for o in outputs] == texts
