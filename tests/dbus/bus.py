@@ -15,7 +15,8 @@ import time
 import traceback
 
 try:
-    import dbus  # noqa: F401
+    import dbus
+    import dbus.bus
     from gi.repository import GLib  # noqa: F401
 except ImportError as e:
     print("SKIP: %s; install python3-dbus and python3-gi" % e)
@@ -107,6 +108,9 @@ class Qdad:
         os.close(write)
         assert os.read(read, 6) == b"ready\n"
         os.close(read)
+        caller = dbus.bus.BusConnection(bus.address)
+        wait_for(lambda: caller.name_has_owner(NAME), "qdad has its name")
+        caller.close()
 
     def write(self, config, dsp=None, address=None):
         if dsp:
