@@ -443,6 +443,7 @@ static void link_call(struct qda_call *call)
 		TAILQ_INSERT_TAIL(&session->domain->parkers, session, parked_link);
 	TAILQ_INSERT_TAIL(&session->parked_queue, call, queue_link);
 	session->parked++;
+	session->share->share->parked++;
 	session->domain->parked++;
 	call->client->parked_now++;
 }
@@ -465,13 +466,18 @@ static int check_parked(const struct qda_session *session, struct qda_fail *fail
 {
 	const struct qda_domain *domain = session->domain;
 	uint32_t limit = domain->info.session_calls_max - domain->session_in_flight_max;
+	uint32_t own, left;
 
 	if (limit > PARKED_MAX)
 		limit = PARKED_MAX;
 	if (session->parked >= limit)
 		return refuse_parked(fail, "session", limit, session->parked);
-	if (domain->parked >= domain->parked_max)
-		return refuse_parked(fail, "domain", domain->parked_max, domain->parked);
+	/* Of what others leave, a user may have half: there is something for whoever comes next. */
+	own = session->share->share->parked;
+	left = domain->parked_max > domain->parked - own ? domain->parked_max - (domain->parked - own)
+							 : 0;
+	if (own >= (left + 1) / 2)
+		return refuse_parked(fail, "uid", (left + 1) / 2, own);
 	return 0;
 }
 

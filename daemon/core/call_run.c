@@ -69,6 +69,7 @@ static void unqueue(struct qda_call *call)
 static void unpark(struct qda_call *call)
 {
 	call->session->parked--;
+	call->session->share->share->parked--;
 	call->session->domain->parked--;
 }
 

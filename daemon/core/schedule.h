@@ -68,6 +68,7 @@ struct qda_share {
 	struct qda_fair clients;
 	struct qda_client_shares members;	/* none: all its sessions are gone */
 	uint64_t n_calls, busy_ns;	/* ended */
+	uint32_t parked;		/* calls */
 	uid_t uid;
 	char rule[QDA_RULE_NAME_MAX + 1];
 };

@@ -385,7 +385,7 @@ static void parked_calls_hold_no_slot_and_are_bounded(void **state)
 	struct rival *r = come(1001, 100), *other = come(1002, 100);
 
 	s.domain->in_flight_max = 1;
-	s.domain->parked_max = 20;
+	s.domain->parked_max = 40;
 	for (unsigned i = 0; i < 16; i++)
 		assert_int_not_equal(ask(r, 0, true), 0);
 	assert_int_equal(ask(r, 0, true), 0);
@@ -393,12 +393,15 @@ static void parked_calls_hold_no_slot_and_are_bounded(void **state)
 	assert_string_equal(s.fail.resource, "parked");
 	assert_string_equal(s.fail.scope, "session");
 	assert_int_equal(s.fail.limit, 16);
-	for (unsigned i = 0; i < 4; i++)
+	/* 24 are left: half of them, so that a third user finds some. */
+	for (unsigned i = 0; i < 12; i++)
 		assert_int_not_equal(ask(other, 0, true), 0);
 	assert_int_equal(ask(other, 0, true), 0);
-	assert_string_equal(s.fail.scope, "domain");
-	limit(&other->guest, QDA_RES_PARKED, 4);
-	s.domain->parked_max = 30;
+	assert_string_equal(s.fail.scope, "uid");
+	assert_int_equal(s.fail.limit, 12);
+	assert_int_equal(s.fail.used, 12);
+	limit(&other->guest, QDA_RES_PARKED, 12);
+	s.domain->parked_max = 60;
 	assert_int_equal(ask(other, 0, true), 0);
 	assert_string_equal(s.fail.scope, "connection");
 	assert_int_equal(s.domain->in_flight, 0);
