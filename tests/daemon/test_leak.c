@@ -322,7 +322,7 @@ static void refused_calls_cost_nothing(void **state)
 	uint64_t session = peer_session(p), handle = peer_module(p, session, QDA_BAD_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 } };
 
-	post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 1);
+	post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 100000); /* abandoned, not expired */
 	assert_int_equal(peer_await(p, p->serial)->status.code, ETIME);
 	assert_refusals_cost_nothing(
 		*state, p, REQUEST(INVOKE, .invoke = { handle, 0, 0x02010000, 1, args }), "calls");
