@@ -278,11 +278,14 @@ static void a_watcher_who_does_not_read_loses_events_and_costs_nothing(void **st
 {
 	enum { FIRST = 2000, MORE = 4000 };
 	const struct broker *b = *state;
-	struct peer *by = peer_new(b), *reader = watch(b), *slow = watch(b);
+	struct peer *by, *reader, *slow;
 	unsigned received = 0, dropped = 0, caused = FIRST + MORE;
 	int64_t heap;
 
 	broker_need_heap(b);
+	by = peer_new(b);
+	reader = watch(b);
+	slow = watch(b);
 	read_all(reader, &received, &dropped); /* of the slow one's arrival */
 	received = dropped = 0;
 	cause(by, reader, FIRST);

@@ -18,5 +18,6 @@ int main(int argc, char **argv)
 		errx(1, "%s: %s", argv[1], png.message);
 	printf("%u %u %u\n", png.width, png.height, PNG_IMAGE_SAMPLE_CHANNELS(png.format));
 	fwrite(pixels, 1, PNG_IMAGE_SIZE(png), stdout);
+	free(pixels);
 	return fflush(stdout) ? 1 : 0;
 }

@@ -97,6 +97,7 @@ static void defaults_are_as_documented(void **state)
 		assert_true(config.rules->connection_limits[i] <= config.rules->fallback.limits[i]);
 		assert_true(config.rules->fallback.limits[i] <= config.rules->total_limits[i]);
 	}
+	qda_config_deinit(&config);
 	assert_int_equal(qda_config_init(&config, true), 0);
 	assert_int_equal(config.rules->fallback.limits[QDA_RES_SESSIONS], 256);
 	assert_int_equal(config.rules->connection_limits[QDA_RES_SESSIONS], 32);
