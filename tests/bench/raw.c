@@ -88,14 +88,17 @@ static void submit(uint32_t sc, const struct drm_qda_arg *args)
 		die("the event of a SUBMIT tells of no success");
 }
 
-/* A virtual DSP has its shell built in and looks at no image. */
+/* The software DSP has its shell built in, and wants an image that says so. */
 static void open_session(void)
 {
-	struct drm_qda_init_create create = { .shell_size = 1, .attrs = DRM_QDA_ATTR_UNSIGNED };
+	static const char image[] = "qda-softdsp shell\n";
+	struct drm_qda_init_create create = { .shell_size = sizeof(image) - 1,
+					      .attrs = DRM_QDA_ATTR_UNSIGNED };
 	struct drm_gem_close shell = { 0 };
 	uint8_t *map;
 
 	create.shell = new_buffer(4096, &map);
+	memcpy(map, image, sizeof(image) - 1);
 	strcpy((char *)create.name, "bench");
 	command(DRM_IOCTL_QDA_INIT_CREATE, &create, "no session");
 	munmap(map, 4096);
