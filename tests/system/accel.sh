@@ -42,15 +42,16 @@ for file in "$room"/soft/*; do
 	add -f "$file:/soft/${file##*/}"
 done
 # Tests name what they need by where it was built; -p brings the libraries, but for our own.
+# A build without tests, as ./demo makes it, has not all of it.
 for file in "$build"/tests/skels/*.so "$build/tests/daemon/libheaphook.so"; do
-	add -f "$file:$file"
+	[ ! -e "$file" ] || add -f "$file:$file"
 done
 echo "SKELS=$build/tests/skels BENCH='${QDAD_BENCH-}'" >"$room/env"
 add -f "$room/env:/env"
 add -f "$build/client/libqdaclient.so.0:/lib/libqdaclient.so.0"
 for program in driver/softdsp/qda-softdsp driver/softdsp/qda-softdsp-pd daemon/qdad client/qdactl \
 	examples/image/qda-image tests/bench/invoke; do
-	add -p "$build/$program" -f "$build/$program:$build/$program"
+	[ ! -e "$build/$program" ] || add -p "$build/$program" -f "$build/$program:$build/$program"
 done
 for test; do
 	add -p "$build/tests/$test" -f "$build/tests/$test:/tests/${test##*/}"
