@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/domain.h"
+#include "device/device.h"
 #include "front/dbus/dbus.h"
 #include "front/front.h"
 #include "front/metrics.h"
@@ -264,12 +265,26 @@ static int make_dbus(struct qdad *q)
 	return strcmp(dbus.bus, "none") ? qda_dbus_new(q->front, &dbus, &q->dbus) : 0;
 }
 
+/* Nothing of the daemon needs what is out of reach now; without, it runs all the same. */
+static void confine(void)
+{
+	const char *mode = secure_getenv("QDAD_SECCOMP");
+	int r;
+
+	if (mode && !strcmp(mode, "off"))
+		return;
+	r = qda_device_confine(mode && !strcmp(mode, "kill"));
+	if (r < 0)
+		qdad_say("ioctls are not limited to those of the drivers: %s", qda_strerror(r));
+}
+
 static int run(struct qdad *q)
 {
 	int r = make_core(q);
 
 	if (r < 0)
 		return r;
+	confine();
 	init_loop(q);
 	r = qda_notify_init(&q->notify, &q->loop, q->core);
 	if (r < 0)

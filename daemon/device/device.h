@@ -186,3 +186,8 @@ int qda_accel_new(struct uv_loop_s *loop, const struct qda_accel_config *config,
 /* Names of the domains that have a node this process may open; how many. Blocks: before the loop
  * only. */
 unsigned qda_accel_find(char (*names)[16], unsigned room);
+
+/* In confine.c. From here on, for all threads and for programs started later, no ioctls but those that
+ * devices here make: others fail with ENOSYS and are logged by the kernel; kill: they end the process.
+ * 0 or a negative errno: nothing has changed (a kernel without seccomp, a container that forbids it). */
+int qda_device_confine(bool kill);

@@ -37,7 +37,7 @@ until [ -e /dev/accel/accel0 ]; do
 done
 
 printf '[domain cdsp]\ndevice=accel\n' >/tmp/conf
-export QDAD_SOCKET=/tmp/qdad.sock
+export QDAD_SOCKET=/tmp/qdad.sock QDAD_SECCOMP=kill
 mkfifo /tmp/ready
 qdad --user --config /tmp/conf --socket $QDAD_SOCKET --ready-fd 3 3>/tmp/ready &
 qdad=$!
