@@ -220,7 +220,7 @@ static int make_front(struct qdad *q)
 {
 	struct qda_front_config front = {
 		.socket_path = q->config.socket,
-		.handed_fd = q->handed_fd,
+		.handed_fd = q->handed.requests,
 		.mode = q->config.user_mode ? 0600 : 0666,
 		.hello_ms = q->config.hello_ms,
 		.version = "qdad " QDA_VERSION,
@@ -243,8 +243,9 @@ static int make_metrics(struct qdad *q)
 {
 	int r = 0;
 
-	if (q->config.metrics)
-		r = qda_metrics_new(&q->loop, q->front, q->config.metrics, &q->metrics);
+	if (q->config.metrics || q->handed.metrics >= 0)
+		r = qda_metrics_new(&q->loop, q->front, q->handed.metrics, q->config.metrics,
+				    &q->metrics);
 	if (r == 0)
 		return 0;
 	qdad_say("%s: cannot listen for metrics: %s; [daemon] metrics=PATH puts its socket elsewhere, "
@@ -318,10 +319,10 @@ int main(int argc, char **argv)
 	const char *why;
 	int r;
 
-	q.handed_fd = qda_notify_take_socket(&why);
+	r = qda_notify_take_sockets(&q.handed, &why);
 	qda_options_parse(argc, argv, &q.options);
-	if (q.handed_fd < -1) {
-		qdad_say("the socket handed over by the service manager: %s", why);
+	if (r < 0) {
+		qdad_say("the sockets handed over by the service manager: %s", why);
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);

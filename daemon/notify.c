@@ -19,27 +19,39 @@
 
 #define STATUS_MS 5000u /* without a watchdog */
 
-int qda_notify_take_socket(const char **why)
+static int take_socket(struct qda_handed *handed, int fd, const char **why)
 {
-	int n = sd_listen_fds(true), fd = SD_LISTEN_FDS_START, flags;
+	bool requests = sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0;
+	bool metrics = sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) > 0;
+	int *place = requests ? &handed->requests : &handed->metrics, flags;
 
-	if (n == 0)
-		return -1;
-	if (n < 0) {
-		*why = "LISTEN_FDS or LISTEN_PID is no number";
-		return n;
-	}
-	if (n != 1 || sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0) {
-		*why = "one listening socket of kind SOCK_SEQPACKET is wanted "
-		       "(ListenSequentialPacket=)";
+	if ((!requests && !metrics) || *place >= 0) {
+		*why = "at most one listening socket of kind SOCK_SEQPACKET "
+		       "(ListenSequentialPacket=), for requests, and one of kind SOCK_STREAM "
+		       "(ListenStream=), for metrics, are wanted";
 		return -EINVAL;
 	}
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-		*why = "it cannot be made non-blocking";
+		*why = "one cannot be made non-blocking";
 		return -EINVAL;
 	}
-	return fd;
+	*place = fd;
+	return 0;
+}
+
+int qda_notify_take_sockets(struct qda_handed *out, const char **why)
+{
+	int n = sd_listen_fds(true), r = 0;
+
+	*out = (struct qda_handed){ -1, -1 };
+	if (n < 0) {
+		*why = "LISTEN_FDS or LISTEN_PID is no number";
+		return -EINVAL;
+	}
+	for (int i = 0; i < n && r == 0; i++)
+		r = take_socket(out, SD_LISTEN_FDS_START + i, why);
+	return r;
 }
 
 /* "cdsp up; clients: 3, sessions: 2" */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The service manager: the socket that it hands over, and what it is told of the daemon. Without one
+ * The service manager: the sockets that it hands over, and what it is told of the daemon. Without one
  * ($NOTIFY_SOCKET, $LISTEN_FDS) all of this does nothing.
  */
 #pragma once
@@ -10,6 +10,12 @@
 
 struct qda_core;
 
+/* Listening sockets of the manager, which are served instead of own ones; -1: none. */
+struct qda_handed {
+	int requests;	/* SOCK_SEQPACKET */
+	int metrics;	/* SOCK_STREAM */
+};
+
 struct qda_notify {
 	uv_timer_t timer;	/* signs of life and status */
 	struct qda_core *core;
@@ -18,9 +24,9 @@ struct qda_notify {
 	char status[256];	/* as last told */
 };
 
-/* The descriptor of the socket to listen at, -1: none was handed over, or another negative errno when
- * what was handed over is of no use; *why says then what. Before anything else opens descriptors. */
-int qda_notify_take_socket(const char **why);
+/* What was handed over. 0, or -EINVAL when it is of no use; *why says then what. Before anything else
+ * opens descriptors. */
+int qda_notify_take_sockets(struct qda_handed *out, const char **why);
 
 /* Signs of life from now on, as often as the manager's watchdog wants them. */
 int qda_notify_init(struct qda_notify *notify, uv_loop_t *loop, struct qda_core *core);

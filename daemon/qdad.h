@@ -37,7 +37,7 @@ struct qdad {
 	struct qda_dbus *dbus;
 	struct qda_metrics *metrics;
 	struct qda_notify notify;
-	int handed_fd;		/* the service manager's socket to listen at, or -1 */
+	struct qda_handed handed;	/* the service manager's sockets */
 	uint64_t armed_ns;
 	enum { QDAD_RUNNING, QDAD_DRAINING, QDAD_CLOSING, QDAD_GIVEN_UP } state;
 };

@@ -248,11 +248,23 @@ static void on_listener_closed(uv_handle_t *handle)
 	free_when_empty(m);
 }
 
-int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, const char *path,
+static int bind_at(uv_pipe_t *listener, const char *path)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path); /* of one that is gone: there is one qdad for a socket of requests */
+	r = uv_pipe_bind(listener, path);
+	if (r == 0)
+		r = chmod(path, 0666) < 0 ? -errno : 0;
+	return r;
+}
+
+int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, int handed_fd, const char *path,
 		    struct qda_metrics **out)
 {
 	struct qda_metrics *m = calloc(1, sizeof(*m));
-	struct stat st;
 	int r;
 
 	if (!m)
@@ -263,11 +275,7 @@ int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, const char *
 	m->listener.data = m;
 	LIST_INIT(&m->readers);
 	uv_pipe_init(loop, &m->listener, 0);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path); /* of one that is gone: there is one qdad for a socket of requests */
-	r = uv_pipe_bind(&m->listener, path);
-	if (r == 0)
-		r = chmod(path, 0666) < 0 ? -errno : 0;
+	r = handed_fd >= 0 ? uv_pipe_open(&m->listener, handed_fd) : bind_at(&m->listener, path);
 	if (r == 0)
 		r = uv_listen((uv_stream_t *)&m->listener, 16, on_listener);
 	if (r < 0)

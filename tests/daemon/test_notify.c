@@ -21,9 +21,10 @@
 #define LISTEN_FD 3
 
 struct service {
-	char dir[64], socket[96], conf[96];
+	char dir[64], socket[96], conf[96], metrics[96];
 	int told;	/* what it says to the manager comes here */
 	int listen;	/* what is handed over */
+	int second;	/* likewise; -1: nothing */
 	int log;
 	pid_t pid;
 };
@@ -71,8 +72,10 @@ static void exec_service(const struct service *s)
 	setenv("WATCHDOG_USEC", "300000", 1);
 	setenv("WATCHDOG_PID", pid, 1);
 	setenv("LISTEN_PID", pid, 1);
-	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDS", s->second < 0 ? "1" : "2", 1);
 	dup2(s->listen, LISTEN_FD);
+	if (s->second >= 0)
+		dup2(s->second, LISTEN_FD + 1);
 	dup2(s->log, STDOUT_FILENO);
 	dup2(s->log, STDERR_FILENO);
 	execl(QDAD, QDAD, "--user", "--socket", s->socket, "--config", s->conf, "--modules", SKELS,
@@ -80,7 +83,8 @@ static void exec_service(const struct service *s)
 	_exit(99);
 }
 
-static void service_prepare(struct service *s, int kind)
+/* second: the kind of a socket for metrics, or 0. */
+static void service_prepare_two(struct service *s, int kind, int second)
 {
 	char notify[96];
 
@@ -90,10 +94,17 @@ static void service_prepare(struct service *s, int kind)
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->socket, sizeof(s->socket), "%s/qdad.sock", s->dir);
 	snprintf(s->conf, sizeof(s->conf), "%s/conf", s->dir);
+	snprintf(s->metrics, sizeof(s->metrics), "%s/metrics.sock", s->dir);
 	snprintf(notify, sizeof(notify), "%s/notify", s->dir);
 	write_conf(s, "");
 	s->told = bind_at(notify, SOCK_DGRAM);
 	s->listen = bind_at(s->socket, kind);
+	s->second = second ? bind_at(s->metrics, second) : -1;
+}
+
+static void service_prepare(struct service *s, int kind)
+{
+	service_prepare_two(s, kind, 0);
 }
 
 static void service_start(struct service *s)
@@ -141,6 +152,10 @@ static void service_end(struct service *s)
 	assert_int_equal(unlink(notify), 0);
 	assert_int_equal(unlink(s->socket), 0); /* the manager's: qdad leaves it alone */
 	assert_int_equal(unlink(s->conf), 0);
+	if (s->second >= 0) {
+		assert_int_equal(unlink(s->metrics), 0); /* likewise */
+		close(s->second);
+	}
 	assert_int_equal(rmdir(s->dir), 0);
 	close(s->told);
 	close(s->listen);
@@ -216,19 +231,53 @@ static void reloading_begins_and_ends(void **state)
 	service_stop(&s);
 }
 
-static void a_socket_of_another_kind_is_refused(void **state)
+static void metrics_are_served_on_the_managers_socket(void **state)
+{
+	static const char get[] = "GET /metrics HTTP/1.0\r\n\r\n";
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct service s;
+	char text[256];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	service_prepare_two(&s, SOCK_SEQPACKET, SOCK_STREAM);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", s.metrics);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(send(fd, get, sizeof(get) - 1, 0), sizeof(get) - 1);
+	service_start(&s);
+	assert_true(recv(fd, text, sizeof(text), 0) > 15);
+	assert_memory_equal(text, "HTTP/1.0 200 OK", 15);
+	close(fd);
+	await_told(&s, "READY=1");
+	service_stop(&s);
+}
+
+static void is_refused(struct service *s)
 {
 	char text[512];
-	struct service s;
 	ssize_t n;
 
-	service_prepare(&s, SOCK_STREAM);
-	service_start(&s);
-	assert_int_equal(reap(s.pid), 1);
-	n = pread(s.log, text, sizeof(text) - 1, 0);
+	service_start(s);
+	assert_int_equal(reap(s->pid), 1);
+	n = pread(s->log, text, sizeof(text) - 1, 0);
 	text[n > 0 ? n : 0] = '\0';
 	assert_non_null(strstr(text, "SOCK_SEQPACKET"));
-	service_end(&s);
+	service_end(s);
+}
+
+static void a_socket_of_another_kind_is_refused(void **state)
+{
+	struct service s;
+
+	service_prepare(&s, SOCK_DGRAM);
+	is_refused(&s);
+}
+
+static void two_sockets_of_one_kind_are_refused(void **state)
+{
+	struct service s;
+
+	service_prepare_two(&s, SOCK_SEQPACKET, SOCK_SEQPACKET);
+	is_refused(&s);
 }
 
 static int need_own_dsp(void **state)
@@ -244,7 +293,9 @@ int main(void)
 		cmocka_unit_test(status_tells_domains_and_clients),
 		cmocka_unit_test(signs_of_life_come_again_and_again),
 		cmocka_unit_test(reloading_begins_and_ends),
+		cmocka_unit_test(metrics_are_served_on_the_managers_socket),
 		cmocka_unit_test(a_socket_of_another_kind_is_refused),
+		cmocka_unit_test(two_sockets_of_one_kind_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, need_own_dsp, NULL);
