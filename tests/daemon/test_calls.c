@@ -14,7 +14,7 @@
 #include "qda_bad.h"
 #include "qda_null.h"
 
-#define MS 1000u
+#define MS (slowness() > 1 ? 3000u : 1000u) /* what must not be over too soon takes longer there */
 
 /* --- at the same time --- */
 

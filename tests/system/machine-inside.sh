@@ -13,9 +13,9 @@ bus='busctl call org.qdad.Broker1 /org/qdad/Broker1 org.qdad.Broker1.Manager'
 as() { # USER COMMAND
 	echo "$1@dsp> $2"
 	if [ "$1" = root ]; then
-		answer=$(timeout 120 sh -c "$2" 2>&1)
+		answer=$(timeout 120 sh -c "$2" 2>&1 </dev/null)
 	else
-		answer=$(timeout 120 runuser -u "$1" -- sh -c "$2" 2>&1)
+		answer=$(timeout 120 runuser -u "$1" -- sh -c "$2" 2>&1 </dev/null)
 	fi
 	status=$?
 	[ -z "$answer" ] || printf '%s\n' "$answer"

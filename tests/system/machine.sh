@@ -11,6 +11,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 command -v qemu-system-x86_64 >/dev/null || { echo 'no qemu-system-x86_64 here' >&2; exit 77; }
 command -v busybox >/dev/null || { echo 'no busybox here' >&2; exit 77; }
+command -v dkms >/dev/null || { echo 'no dkms here' >&2; exit 77; }
 image=$("$here/base.sh")
 kernel=$("$here/../driver/kernel.sh")
 "$here/packages.sh" "$1"
@@ -50,13 +51,15 @@ next_version() { # DEB FOLDER
 	dpkg-deb --root-owner-group -b "$work/next" "$2" >/dev/null
 }
 
-# The modules of qda-dkms, made as DKMS makes them.
-make_modules() {
+# The modules of qda-dkms, as DKMS builds them.
+make_modules() { # PACKAGES
 	dpkg-deb -x "$1"/qda-dkms_*.deb "$work/dkms"
-	make -s -C "$work"/dkms/usr/src/qda-* KDIR="$kernel/kbuild" >"$work/modules.log" 2>&1 ||
-		{ cat "$work/modules.log"; exit 1; }
-	mkdir "$work/extra/modules"
-	find "$work/dkms" -name '*.ko' -exec cp {} "$work/extra/modules/" \;
+	source=$(echo "$work"/dkms/usr/src/qda-*)
+	mkdir "$work/dkms/tree" "$work/extra/modules"
+	dkms build --dkmstree "$work/dkms/tree" --sourcetree "${source%/*}" --kernelsourcedir "$kernel/kbuild" \
+		-k "${kernel##*/kernel-}" "qda/${source##*/qda-}" >"$work/modules.log" 2>&1 </dev/null ||
+		{ cat "$work/modules.log" "$work"/dkms/tree/qda/*/build/make.log; exit 1; }
+	find "$work/dkms/tree" -name '*.ko*' -exec cp {} "$work/extra/modules/" \;
 }
 
 make_extra() { # PACKAGES

@@ -8,7 +8,7 @@ set -eu
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
-for tool in dpkg-buildpackage dh dh_apparmor dh_dkms meson; do
+for tool in dpkg-buildpackage dh dh_apparmor dh_dkms dh_python3 meson; do
 	command -v $tool >/dev/null || { echo "no $tool here to build packages with" >&2; exit 77; }
 done
 
