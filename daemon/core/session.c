@@ -252,9 +252,10 @@ static int check_request(const struct qda_client *client, const struct qda_domai
 
 	if (r < 0)
 		return r;
-	if (request->kind != QDA_SESSION_UNSIGNED)
+	if (request->kind == QDA_SESSION_UNSIGNED && !domain->info.unsigned_pd)
 		return qda_fail(fail, EOPNOTSUPP,
-				"domain %s opens unsigned sessions only: ask for kind 0",
+				"the firmware of domain %s has no unsigned sessions, only "
+				"privileged ones",
 				domain->name);
 	if (request->n_dirs && !domain->info.client_dirs)
 		return qda_fail(fail, EOPNOTSUPP,
@@ -372,9 +373,16 @@ static void report_open(struct qda_session *session, const struct qda_device_don
 {
 	struct qda_fail fail;
 
-	qda_fail(&fail, -done->err, "domain %s could not start a protection domain: %s%s",
-		 session->domain->name, qda_strerror(done->err),
-		 done->err == -EREMOTEIO ? " (the DSP refused)" : "");
+	if (done->err == -EACCES && session->kind == QDA_SESSION_PRIVILEGED)
+		qda_fail(&fail, EACCES,
+			 "domain %s: the driver gives privileged sessions to whom has "
+			 "CAP_SYS_ADMIN, and the daemon has not; ask the administrator "
+			 "(privileged.conf of qdad's examples gives it)",
+			 session->domain->name);
+	else
+		qda_fail(&fail, -done->err, "domain %s could not start a protection domain: %s%s",
+			 session->domain->name, qda_strerror(done->err),
+			 done->err == -EREMOTEIO ? " (the DSP refused)" : "");
 	if (done->err == -EREMOTEIO)
 		fail.aee = done->result;
 	qda_reply_fail(session->client, &session->open_to, &fail);

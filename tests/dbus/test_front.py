@@ -239,7 +239,6 @@ def test_wrong_arguments_are_refused(bus, qdad):
     refused("InvalidArgument", caller.open, colour=True)
     refused("InvalidArgument", caller.open, wait_ms="long")
     refused("DomainDown", caller.open, "nodsp")
-    refused("NotSupported", caller.open, kind="privileged")
     session = caller.open()
     module = session.OpenModule(SUM)
     for size in (0, 0xfffff001, 2**64 - 1):

@@ -220,6 +220,15 @@ as alice 'qdactl list'
 expect 0 'cdsp +accel' 'by the driver'
 as alice 'cat </dev/accel/accel0'
 expect 2 'Permission denied' 'the node is for nobody else'
+as root "$bus OpenSession ssa{sv} cdsp privileged 0"
+expect 1 'CAP_SYS_ADMIN' 'privileged sessions are not even for root, as shipped'
+as root 'mkdir -p /etc/systemd/system/qdad.service.d; cp /usr/share/doc/qdad/examples/privileged.conf /etc/systemd/system/qdad.service.d/; systemctl daemon-reload; systemctl restart qdad'
+expect 0 '' 'with the drop-in of the examples'
+as root "$bus OpenSession ssa{sv} cdsp privileged 0"
+expect 0 '^o "/org/qdad/Broker1/session' 'they are'
+rm -r /etc/systemd/system/qdad.service.d
+systemctl daemon-reload
+systemctl restart qdad
 as root 'rmmod qda_vdsp; sleep 1; systemctl is-active "qda-vdsp@0"'
 expect 3 'inactive' 'a DSP that goes takes its firmware along'
 as alice 'qdactl list'

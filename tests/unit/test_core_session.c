@@ -52,6 +52,29 @@ static void opens_and_closes(void **state)
 	assert_int_equal(s.core->pending.n_used, 0);
 }
 
+static void a_privileged_one_is_the_drivers_to_give(void **state)
+{
+	struct qda_session_request request = { .domain = "", .kind = QDA_SESSION_PRIVILEGED };
+	uint64_t serial = ask_open_as(&g, &request);
+
+	assert_true(fake_find(s.fake, FAKE_OPEN)->session->privileged);
+	fake_done(fake_find(s.fake, FAKE_OPEN), -EACCES, 0);
+	assert_failure(&g, serial, EACCES);
+	serial = ask_open_as(&g, &request);
+	fake_done(fake_find(s.fake, FAKE_OPEN), 0, 0);
+	assert_success(&g, serial);
+}
+
+static void a_firmware_without_unsigned_ones_is_told(void **state)
+{
+	struct qda_session_request request = { .domain = "", .kind = QDA_SESSION_UNSIGNED };
+
+	s.domain->info.unsigned_pd = false;
+	assert_int_equal(ask_open_as(&g, &request), 0);
+	assert_int_equal(s.fail.code, EOPNOTSUPP);
+	assert_non_null(strstr(s.fail.text, "privileged"));
+}
+
 static void open_refused_by_the_dsp_carries_its_code(void **state)
 {
 	uint64_t serial = ask_open(&g);
@@ -499,6 +522,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(opens_and_closes),
+		TEST(a_privileged_one_is_the_drivers_to_give),
+		TEST(a_firmware_without_unsigned_ones_is_told),
 		TEST(open_refused_by_the_dsp_carries_its_code),
 		TEST(open_lost_with_the_dsp_says_so),
 		TEST(open_refused_at_once_leaves_nothing),
