@@ -131,8 +131,11 @@ as root 'journalctl -q -u qdad -n 3 -o cat'
 expect 0 'no such key' 'a mistake is told in the journal'
 as bob "$sum"
 expect 0 '^  10 0$' 'and what was read before is kept'
+as root 'systemctl restart qdad; systemctl status qdad --no-pager'
+expect 3 'bob.conf:5: nonsense=1' 'a service that is started with it fails, and says why'
 rm -r /etc/qdad/qdad.conf.d
-systemctl reload qdad
+as root 'systemctl restart qdad; systemctl is-active qdad qdad.socket'
+expect 0 '^active' 'and starts when it is mended'
 
 echo '# the journal'
 as root "journalctl -q -u qdad QDA_UID=\$(id -u bob) -o verbose -n 1"
