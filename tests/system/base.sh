@@ -11,9 +11,9 @@ version=${kernel##*/kernel-}
 what='the Debian for the VM'
 . "$here/../driver/cache.sh"
 
-packages=systemd,systemd-sysv,libpam-systemd,udev,dbus,polkitd,apparmor,kmod,curl,procps,libuv1,libprotobuf-c1,libinih1,libjson-c5,libncursesw6
+packages=systemd,systemd-sysv,libpam-systemd,udev,dbus,dbus-user-session,polkitd,apparmor,kmod,curl,procps,libuv1,libprotobuf-c1,libinih1,libjson-c5,libncursesw6
 packages=$packages,libseccomp2,libdrm2,libsystemd0
-image=$cache/debian-$series.$(printf '%s' "$version $packages 2" | cksum | tr ' ' -)
+image=$cache/debian-$series.$(printf '%s' "$version $packages 3" | cksum | tr ' ' -)
 
 # What runs the test: a unit whose end is the machine's.
 install_test() { # ROOT

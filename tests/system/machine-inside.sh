@@ -13,9 +13,9 @@ bus='busctl call org.qdad.Broker1 /org/qdad/Broker1 org.qdad.Broker1.Manager'
 as() { # USER COMMAND
 	echo "$1@dsp> $2"
 	if [ "$1" = root ]; then
-		answer=$(timeout 120 sh -c "$2" 2>&1 </dev/null)
+		answer=$(timeout 300 sh -c "$2" 2>&1 </dev/null)
 	else
-		answer=$(timeout 120 runuser -u "$1" -- sh -c "$2" 2>&1 </dev/null)
+		answer=$(timeout 300 runuser -u "$1" -- sh -c "$2" 2>&1 </dev/null)
 	fi
 	status=$?
 	[ -z "$answer" ] || printf '%s\n' "$answer"
@@ -29,7 +29,7 @@ case_is() { # STATUS WHAT
 	fi
 	echo "not ok $cases - $2"
 	failed=1
-	journalctl -q -n 25 --no-pager -o short-monotonic -u qdad -u qda-softdsp -u 'qda-vdsp@*' | sed 's/^/# /'
+	journalctl -q --cursor-file=/tmp/cursor -o short-monotonic -u qdad -u qda-softdsp -u 'qda-vdsp@*' | sed 's/^/# /'
 }
 
 # The last command ended with STATUS and answered a line with PATTERN.
@@ -52,7 +52,7 @@ is_new() { [ "$(pid_of)" != "$pid" ] && systemctl -q is-active qdad; }
 # Everything that a package could leave: not what dpkg, logs and caches remember of all packages.
 files() {
 	find / -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp -o -path /root -o -path /proc \
-		-o -path /var/lib/systemd \) -prune -o -print | LC_ALL=C sort
+		-o -path /var/lib/systemd -o -path /var/lib/apt -o -path /var/tmp \) -prune -o -print | LC_ALL=C sort
 	ls -d /run/qdad /run/qda-softdsp 2>/dev/null
 	cut -d: -f1 /etc/passwd /etc/group | sed 's/^/user or group /' | LC_ALL=C sort
 }
@@ -163,6 +163,7 @@ echo '# under load'
 load() {
 	while [ -e /tmp/load ]; do
 		runuser -u alice -- sh -c "$sum" >>/tmp/load.log 2>&1
+		sleep 0.2 # for what else the machine has to do
 	done
 }
 touch /tmp/load
@@ -220,7 +221,7 @@ expect 0 ' qdad +qdad .*accel0' 'its node is the daemon'"'"'s'
 as alice "$sum"
 expect 0 '^  10 0$' 'a call gets through'
 as alice 'qdactl list'
-expect 0 'cdsp +accel' 'by the driver'
+expect 0 'cdsp +up +accel' 'by the driver'
 as alice 'cat </dev/accel/accel0'
 expect 2 'Permission denied' 'the node is for nobody else'
 as root "$bus OpenSession ssa{sv} cdsp privileged 0"
@@ -232,16 +233,17 @@ expect 0 '^o "/org/qdad/Broker1/session' 'they are'
 rm -r /etc/systemd/system/qdad.service.d
 systemctl daemon-reload
 systemctl restart qdad
-as root 'rmmod qda_vdsp; sleep 1; systemctl is-active "qda-vdsp@0"'
-expect 3 'inactive' 'a DSP that goes takes its firmware along'
+as root 'systemctl stop qda-vdsp@0'
+down() { qdactl list | grep -Eq 'cdsp +down'; }
+until_true down
 as alice 'qdactl list'
-expect 0 'cdsp +accel +down' 'and the daemon says that it is down'
-as root 'modprobe qda_vdsp'
+expect 0 'cdsp +down' 'a DSP that goes is down'
+as root 'systemctl start qda-vdsp@0'
 works() { runuser -u alice -- sh -c "$sum"; }
 until_true works
 as alice "$sum"
 expect 0 '^  10 0$' 'it comes back'
-as root 'systemctl stop qdad; rmmod qda_vdsp qda'
+as root 'systemctl stop qdad qda-vdsp@0; rmmod qda_vdsp qda'
 expect 0 '' 'the modules unload'
 rm -r "/lib/modules/$(uname -r)/updates"
 depmod
@@ -257,7 +259,8 @@ stopped() { ! systemctl -q is-active "user@$(id -u bob)"; }
 until_true stopped
 
 echo '# nobody was in the way'
-as root 'journalctl -q -k -b | grep -E "type=1326|apparmor=.DENIED" | grep -E "qda"'
+# clone3 (435) does not exist for units with RestrictNamespaces=: the C library does without.
+as root 'journalctl -q -k -b | grep -E "type=1326|apparmor=.DENIED" | grep qda | grep -v "syscall=435 "'
 expect 1 '^$' 'no system call was refused, nor anything by AppArmor'
 as root 'journalctl -q -b -p warning -u qdad -u qda-softdsp -u "qda-vdsp@*" -o cat | sort | uniq -c'
 
