@@ -40,7 +40,7 @@ int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 		.shared = !config->user_mode,
 	};
 	RB_INIT(&core->users);
-	RB_INIT(&core->deadlines);
+	RB_INIT(&core->deadlines.tree);
 	TAILQ_INIT(&core->domains);
 	TAILQ_INIT(&core->clients);
 	TAILQ_INIT(&core->watchers);
@@ -216,7 +216,7 @@ struct qda_core *qda_core_free(struct qda_core *core)
 	assert(TAILQ_EMPTY(&core->clients));
 	assert(TAILQ_EMPTY(&core->domains));
 	assert(RB_EMPTY(&core->users));
-	assert(RB_EMPTY(&core->deadlines));
+	assert(RB_EMPTY(&core->deadlines.tree));
 	assert(!core->pending.n_used);
 	for (unsigned i = 0; i < QDA_RES_N; i++)
 		assert(!core->total.used[i]);

@@ -12,15 +12,15 @@ static int compare(const struct qda_deadline *a, const struct qda_deadline *b)
 {
 	if (a->at_ns != b->at_ns)
 		return a->at_ns < b->at_ns ? -1 : 1;
-	return (a > b) - (a < b);
+	return a->turn < b->turn ? -1 : a->turn > b->turn;
 }
 
-RB_GENERATE_STATIC(qda_deadlines, qda_deadline, node, compare)
+RB_GENERATE_STATIC(qda_deadline_tree, qda_deadline, node, compare)
 
 void qda_deadline_disarm(struct qda_deadlines *all, struct qda_deadline *deadline)
 {
 	if (deadline->armed)
-		RB_REMOVE(qda_deadlines, all, deadline);
+		RB_REMOVE(qda_deadline_tree, &all->tree, deadline);
 	deadline->armed = false;
 }
 
@@ -29,14 +29,15 @@ void qda_deadline_arm(struct qda_deadlines *all, struct qda_deadline *deadline, 
 {
 	qda_deadline_disarm(all, deadline);
 	deadline->at_ns = at_ns;
+	deadline->turn = ++all->turns;
 	deadline->passed = passed;
 	deadline->armed = true;
-	RB_INSERT(qda_deadlines, all, deadline);
+	RB_INSERT(qda_deadline_tree, &all->tree, deadline);
 }
 
 struct qda_deadline *qda_deadline_first(struct qda_deadlines *all)
 {
-	return RB_MIN(qda_deadlines, all);
+	return RB_MIN(qda_deadline_tree, &all->tree);
 }
 
 void qda_deadlines_expire(struct qda_deadlines *all, uint64_t now_ns)

@@ -454,6 +454,25 @@ static void deadlines_pass_in_their_order(void **state)
 	assert_int_equal(used(&g, QDA_RES_CALLS), 4);
 }
 
+/* Wherever their objects lie: those that were used before are used again, the last one first. */
+static void deadlines_of_one_moment_pass_as_they_were_set(void **state)
+{
+	uint64_t first;
+
+	s.domain->in_flight_max = 0;
+	for (unsigned i = 0; i < 8; i++)
+		ask_ping(&g, module);
+	for (unsigned i = 0; i < 8; i++)
+		qda_call_cancel(g.client, g.serial - 7 + i);
+	first = ask_ping_until(&g, module, 10);
+	for (unsigned i = 1; i < 8; i++)
+		ask_ping_until(&g, module, 10);
+	scene_clock += 10000;
+	qda_core_expire(s.core);
+	for (unsigned i = 1; i < 8; i++)
+		assert_true(answer(&g, first + i - 1)->order < answer(&g, first + i)->order);
+}
+
 static void deadline_of_a_queued_call_keeps_it_from_the_dsp(void **state)
 {
 	uint64_t first, second;
@@ -658,6 +677,7 @@ int main(void)
 		TEST(nobody_holds_the_last_quarter_of_the_slots),
 		TEST(abandoned_calls_keep_their_slots),
 		TEST(deadlines_pass_in_their_order),
+		TEST(deadlines_of_one_moment_pass_as_they_were_set),
 		TEST(deadline_of_a_queued_call_keeps_it_from_the_dsp),
 		TEST(deadline_that_no_timer_told_of_keeps_it_from_the_dsp),
 		TEST(many_that_pass_at_once_are_ended_in_parts),
