@@ -130,11 +130,20 @@ static void begin_to_wait(struct qda_fair *fair, struct qda_flow *flow, uint64_t
 	fair->n_waiting++;
 }
 
-/* Put it where it belongs now; -1: nowhere. Among equals it is the last. */
+/* As of now. Among equals it is the last. */
+static void set_key(struct qda_fair *fair, struct qda_flow *flow, uint64_t now)
+{
+	flow->key = rank(flow, now);
+	flow->turn = ++fair->turns;
+}
+
+/* Put it where it belongs now; -1: nowhere. */
 static void place(struct qda_fair *fair, struct qda_flow *flow, int level, uint64_t now)
 {
-	if (level >= 0 && level == flow->level && fair->n_waiting == 1)
-		return; /* among nobody */
+	if (level >= 0 && level == flow->level && fair->n_waiting == 1) {
+		set_key(fair, flow, now); /* alone in its tree */
+		return;
+	}
 	if (flow->level >= 0)
 		RB_REMOVE(qda_flow_tree, &fair->levels[flow->level], flow);
 	else if (level >= 0)
@@ -146,8 +155,7 @@ static void place(struct qda_fair *fair, struct qda_flow *flow, int level, uint6
 		rest(fair);
 		return;
 	}
-	flow->key = rank(flow, now);
-	flow->turn = ++fair->turns;
+	set_key(fair, flow, now);
 	RB_INSERT(qda_flow_tree, &fair->levels[level], flow);
 }
 

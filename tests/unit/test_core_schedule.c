@@ -285,6 +285,47 @@ static void slots_that_are_given_at_once_are_divided_by_weight(void **state)
 	assert_int_equal(session_of(&three->guest, three->session)->in_flight, 3);
 }
 
+static void finish_of(const struct rival *r)
+{
+	struct fake_op *op;
+
+	TAILQ_FOREACH (op, &s.fake->ops, link)
+		if (op->kind == FAKE_CALL && owner_of(op) == r)
+			break;
+	assert_non_null(op);
+	fake_done(op, 0, 0);
+}
+
+static uint32_t n_running(struct rival *r)
+{
+	return session_of(&r->guest, r->session)->in_flight;
+}
+
+/* It has waited alone for long, with calls that were thought to take long and did not. */
+static void who_waits_alone_is_weighed_anew_when_another_comes(void **state)
+{
+	struct rival *quick = come(1001, 100), *slow = come(1002, 100);
+
+	quick->depth = 8;
+	slow->depth = 6;
+	for (unsigned i = 0; i < 60; i++) {
+		ask_ping(&rivals[i % 2].guest, rivals[i % 2].module);
+		scene_clock += 1000000;
+		finish_of(&rivals[i % 2]);
+	}
+	fill(12);
+	for (unsigned i = 0; i < 60; i++) {
+		finish_of(quick);
+		ask_ping(&quick->guest, quick->module);
+	}
+	assert_int_equal(n_running(quick), 6);
+	assert_int_equal(n_running(slow), 6);
+	ask_ping(&slow->guest, slow->module);
+	finish_of(slow);
+	assert_int_equal(n_running(quick), 7);
+	assert_int_equal(n_running(slow), 5);
+}
+
 /* --- priorities --- */
 
 static uint64_t ask(struct rival *r, int32_t priority, bool parked)
@@ -525,6 +566,7 @@ int main(void)
 		TEST(a_debt_is_not_left_behind_with_the_session),
 		TEST(after_a_rest_all_are_even),
 		TEST(slots_that_are_given_at_once_are_divided_by_weight),
+		TEST(who_waits_alone_is_weighed_anew_when_another_comes),
 		TEST(priorities_order_the_calls_of_one_user),
 		TEST(priorities_take_nothing_from_other_users),
 		TEST(urgent_is_for_whom_a_rule_allows_it),
