@@ -65,10 +65,19 @@ struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
 	return NULL;
 }
 
+void qda_user_weigh(struct qda_user *user, uint32_t weight)
+{
+	struct qda_domain *domain;
+
+	user->weight = weight;
+	TAILQ_FOREACH (domain, &user->core->domains, link)
+		qda_schedule_reweigh(domain, user);
+}
+
 static void set_limits(struct qda_user *user, const struct qda_quota_rule *rule)
 {
 	memcpy(user->limits, rule->limits, sizeof(user->limits));
-	user->weight = rule->weight;
+	qda_user_weigh(user, rule->weight);
 	user->requests = rule->requests;
 	user->burst = rule->burst;
 }

@@ -137,6 +137,8 @@ const struct qda_user *qda_user_after(const struct qda_core *core, uid_t uid, co
 /* The accounts of a uid, one after the other; those of the next uid follow. */
 struct qda_user *qda_user_first(struct qda_core *core, uid_t uid);
 struct qda_user *qda_user_next(struct qda_user *user);
+/* It counts at once, also for calls that run. */
+void qda_user_weigh(struct qda_user *user, uint32_t weight);
 /* Until the next reload, also without clients. */
 void qda_user_keep(struct qda_user *user);
 

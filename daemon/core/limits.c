@@ -43,7 +43,7 @@ static uint64_t *find_of_user(struct qda_user *user, const char *resource)
 static void set_of_user(struct qda_user *user, const char *resource, uint64_t limit)
 {
 	if (!strcmp(resource, "weight"))
-		user->weight = limit;
+		qda_user_weigh(user, limit);
 	else
 		*find_of_user(user, resource) = limit;
 	qda_user_keep(user);

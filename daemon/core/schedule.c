@@ -240,32 +240,38 @@ void qda_schedule_deinit(struct qda_schedule *schedule)
 	assert(RB_EMPTY(&schedule->shares) && TAILQ_EMPTY(&schedule->stalled));
 }
 
-static struct qda_share *new_share(struct qda_schedule *schedule, const struct qda_share *key)
+static struct qda_share *new_share(struct qda_schedule *schedule, const struct qda_user *user)
 {
 	struct qda_share *share = calloc(1, sizeof(*share));
 
 	if (!share)
 		return NULL;
-	share->uid = key->uid;
-	memcpy(share->rule, key->rule, sizeof(share->rule));
+	share->uid = user->uid;
+	memcpy(share->rule, user->rule, sizeof(share->rule));
 	RB_INSERT(qda_shares, &schedule->shares, share);
 	return share;
+}
+
+static struct qda_share *find_share(struct qda_schedule *schedule, const struct qda_user *user)
+{
+	struct qda_share key = { .uid = user->uid };
+
+	memcpy(key.rule, user->rule, sizeof(key.rule));
+	return RB_FIND(qda_shares, &schedule->shares, &key);
 }
 
 /* With at least one member soon, or freed again. */
 static struct qda_share *get_share(struct qda_schedule *schedule, const struct qda_user *user)
 {
-	struct qda_share key = { .uid = user->uid }, *share;
+	struct qda_share *share = find_share(schedule, user);
 
-	memcpy(key.rule, user->rule, sizeof(key.rule));
-	share = RB_FIND(qda_shares, &schedule->shares, &key);
 	if (share && !RB_EMPTY(&share->members))
 		return share;
 	if (share) {
 		RB_REMOVE(qda_flow_tree, &schedule->left, &share->flow);
 		schedule->n_left--;
 	} else {
-		share = new_share(schedule, &key);
+		share = new_share(schedule, user);
 	}
 	if (share)
 		flow_init(&share->flow, &user->weight);
@@ -394,6 +400,15 @@ static void update(struct qda_session *session, bool anew, uint64_t now)
 void qda_schedule_update(struct qda_session *session)
 {
 	update(session, false, qda_core_now(session->domain->core));
+}
+
+void qda_schedule_reweigh(struct qda_domain *domain, const struct qda_user *user)
+{
+	struct qda_share *share = find_share(&domain->schedule, user);
+
+	if (share && share->flow.level >= 0)
+		place(&domain->schedule.users, &share->flow, share->flow.level,
+		      qda_core_now(domain->core));
 }
 
 static bool has_slots(const struct qda_domain *domain, const struct qda_flow *user)

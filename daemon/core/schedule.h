@@ -103,6 +103,8 @@ void qda_schedule_leave(struct qda_session *session);
 
 /* Something changed that decides whether the session's calls may go: its state, queue or limits. */
 void qda_schedule_update(struct qda_session *session);
+/* The user's weight is another one. */
+void qda_schedule_reweigh(struct qda_domain *domain, const struct qda_user *user);
 
 /* Whose turn it is, or NULL when nothing may go. */
 struct qda_session *qda_schedule_next(struct qda_domain *domain);

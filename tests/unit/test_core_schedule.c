@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/limits.h"
 #include "core/watch.h"
 #include "core_scene.h"
 
@@ -326,6 +327,21 @@ static void who_waits_alone_is_weighed_anew_when_another_comes(void **state)
 	assert_int_equal(n_running(slow), 5);
 }
 
+static void a_weight_that_is_raised_counts_at_once(void **state)
+{
+	struct rival *light = come(1001, 1), *other = come(1002, 100);
+
+	fill(2);
+	scene_clock += 1000000;
+	finish_of(other);
+	assert_int_equal(n_running(other), 1);
+	assert_int_equal(qda_quota_set_uid(s.core, 1001, "", "weight", 10000, &s.fail), 0);
+	scene_clock += 1000000;
+	finish_of(other);
+	assert_int_equal(n_running(light), 2);
+	assert_int_equal(n_running(other), 0);
+}
+
 /* --- priorities --- */
 
 static uint64_t ask(struct rival *r, int32_t priority, bool parked)
@@ -567,6 +583,7 @@ int main(void)
 		TEST(after_a_rest_all_are_even),
 		TEST(slots_that_are_given_at_once_are_divided_by_weight),
 		TEST(who_waits_alone_is_weighed_anew_when_another_comes),
+		TEST(a_weight_that_is_raised_counts_at_once),
 		TEST(priorities_order_the_calls_of_one_user),
 		TEST(priorities_take_nothing_from_other_users),
 		TEST(urgent_is_for_whom_a_rule_allows_it),
