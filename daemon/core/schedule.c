@@ -50,19 +50,19 @@ static qda_vtime weigh(const struct qda_flow *flow, uint64_t ns)
 	return (qda_vtime)ns * SCALE / *flow->weight;
 }
 
-uint64_t qda_flow_running_ns(const struct qda_flow *flow, uint64_t now)
+static uint64_t running_ns(const struct qda_flow *flow, uint64_t now)
 {
 	return flow->running * now - flow->starts_ns;
 }
 
 static qda_vtime served(const struct qda_flow *flow, uint64_t now)
 {
-	return flow->used + weigh(flow, qda_flow_running_ns(flow, now));
+	return flow->used + weigh(flow, running_ns(flow, now));
 }
 
 static qda_vtime rank(const struct qda_flow *flow, uint64_t now)
 {
-	return flow->used + weigh(flow, qda_flow_running_ns(flow, now) + flow->expected_ns);
+	return flow->used + weigh(flow, running_ns(flow, now) + flow->expected_ns);
 }
 
 static void flow_init(struct qda_flow *flow, const uint32_t *weight)
@@ -483,8 +483,6 @@ void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns)
 
 	finish(&share->clients, &member->flow, call, dsp_ns, now);
 	finish(&schedule->users, &share->flow, call, dsp_ns, now);
-	share->n_calls++;
-	share->busy_ns += dsp_ns;
 	learn(&session->usual_ns, dsp_ns);
 	learn(&schedule->usual_ns, dsp_ns);
 	update(session, true, now);
@@ -515,15 +513,4 @@ void qda_schedule_retry(struct qda_domain *domain)
 
 	while ((session = TAILQ_FIRST(&domain->schedule.stalled)))
 		qda_schedule_unstall(session);
-}
-
-uint32_t qda_schedule_queued(const struct qda_session *session)
-{
-	const struct qda_call *call;
-	uint32_t n = 0;
-
-	for (unsigned level = 0; level < QDA_LEVELS; level++)
-		TAILQ_FOREACH (call, &session->queue[level], queue_link)
-			n++;
-	return n;
 }

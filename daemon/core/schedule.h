@@ -67,7 +67,6 @@ struct qda_share {
 	RB_ENTRY(qda_share) node;	/* schedule->shares */
 	struct qda_fair clients;
 	struct qda_client_shares members;	/* none: all its sessions are gone */
-	uint64_t n_calls, busy_ns;	/* ended */
 	uint32_t parked;		/* calls */
 	uid_t uid;
 	char rule[QDA_RULE_NAME_MAX + 1];
@@ -118,9 +117,3 @@ void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns);
 void qda_schedule_stall(struct qda_session *session);
 void qda_schedule_unstall(struct qda_session *session);
 void qda_schedule_retry(struct qda_domain *domain);
-
-/* DSP time that a user or client was served until now, running calls counted. */
-uint64_t qda_flow_running_ns(const struct qda_flow *flow, uint64_t now_ns);
-
-/* How many calls of the session wait for a slot. */
-uint32_t qda_schedule_queued(const struct qda_session *session);

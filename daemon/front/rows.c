@@ -127,7 +127,7 @@ static void fill_session(const struct qda_session *session, struct qda_msg_sessi
 		.busy_ns = session->busy_ns,
 		.age_ns = qda_core_now(session->client->core) - session->since_ns,
 		.kind = session->kind,
-		.queued = qda_schedule_queued(session),
+		.queued = session->queued,
 		.parked = session->parked,
 	};
 }
