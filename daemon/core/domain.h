@@ -53,7 +53,8 @@ struct qda_domain *qda_domain_get_up(struct qda_core *core, const char *name,
 
 /* Send what may go. */
 void qda_domain_pump(struct qda_domain *domain);
-/* Something ended on the device: the same for those it had no room for, too. */
+/* Something ended on the device: the same for those it had no room for, too. Parked calls go first,
+ * sessions in the order in which theirs began to wait for it. */
 void qda_domain_retry(struct qda_domain *domain);
 
 const char *qda_domain_state_name(enum qda_device_state state);

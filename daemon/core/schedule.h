@@ -4,20 +4,35 @@
  * slot. Users (accounts of uids) share a domain by their weights, clients of a user equally,
  * sessions of a client by turns; calls of a session keep their order.
  *
- * Of each user and client (a flow) it is known how much DSP time it was served, divided by its
- * weight: of calls that have ended exactly, of those that run as much as they have used until now.
- * Who was served least goes next. For that comparison each running call counts what a call of its
- * session usually takes besides: else many calls sent at once would get all slots before the first
- * of them has used any time.
+ * A session waits while it has a call that may go: it is open, has fewer calls in flight than it
+ * may, and the device had room for it. A client waits while one of its sessions does and it has
+ * fewer in flight than it may, a user while one of its clients does.
  *
- * Time that was not wanted is not saved up: a flow that begins to wait is set to what those who
- * wait already were served at least (virtual time). When nothing runs and nothing waits, all are
- * even again. What a user was served more than others is not forgotten when its sessions are closed
- * while others wait: the record stays until they have caught up.
+ * Of each user and client (a flow) it is known how much DSP time it was served, divided by its
+ * weight: of calls that have ended exactly, by the weight of then; of those that run as much as
+ * they have used until now, by the weight of now. Who was served least goes next. For that
+ * comparison each running call counts what a call of its session usually took when it began,
+ * besides: else many calls sent at once would get all slots before the first of them has used any
+ * time. Among equals goes who was placed first: a flow is placed when it begins to wait, when a
+ * call of it begins or ends, and when its level or its weight changes. Sessions of a client stand
+ * in a line: at its end when they begin to wait, when their level changes, and when a call of them
+ * was sent.
+ *
+ * What a call usually takes is an average: each that ends moves that of its session, and that of
+ * the domain, by an eighth towards the time it took, of which 100 ms count at most. A session
+ * begins with that of the domain.
+ *
+ * Time that was not wanted is not saved up: a flow that begins to wait is set to virtual time, if
+ * it was served less. There is one among users, and one among the clients of each. It never goes
+ * back. When a slot is given, and before a flow begins to wait, it rises to what those were served
+ * who are first on their levels then, to the least of them. When nothing runs and nothing waits,
+ * all are even again: it rises to the most that anybody was served when a call of it ended. What a
+ * user was served more than others is not forgotten when its sessions are closed while others
+ * wait: the record stays until they have caught up.
  *
  * Priorities are levels: within a user the highest level that waits goes first. Only the top one,
- * urgent, goes before other users, too; it costs the same DSP time. Users at 3/4 of the slots get
- * no more: calls that never end must leave some.
+ * urgent, goes before other users, too; it costs the same DSP time. Users at 3/4 of the slots,
+ * rounded up, get no more: calls that never end must leave some.
  *
  * Owned by the domain. Nothing here allocates but when a session opens. A decision costs a look at
  * the first of a few trees, and one step more for each flow in front that has calls running: as
@@ -32,7 +47,7 @@ struct qda_domain;
 
 enum { QDA_LEVEL_LOW, QDA_LEVEL_NORMAL, QDA_LEVEL_HIGH, QDA_LEVEL_URGENT, QDA_LEVELS };
 
-/* Nanoseconds of DSP time, divided by the weight: wide enough never to wrap. */
+/* DSP time divided by a weight, in 1/65536 ns, cut: wide enough never to wrap. */
 __extension__ typedef unsigned __int128 qda_vtime;
 
 struct qda_flow {
@@ -52,7 +67,7 @@ RB_HEAD(qda_flow_tree, qda_flow);
 /* Flows that compete. */
 struct qda_fair {
 	struct qda_flow_tree levels[QDA_LEVELS];	/* those that wait */
-	qda_vtime now;		/* what all that wait were served at least */
+	qda_vtime now;		/* virtual time */
 	qda_vtime finish;	/* what anybody was served at most when a call ended */
 	uint64_t turns;
 	uint32_t n_waiting, n_running;
@@ -112,8 +127,9 @@ void qda_schedule_begin(struct qda_call *call);
 /* It has ended, and held its slot that long. */
 void qda_schedule_end(struct qda_call *call, uint64_t dsp_ns);
 
-/* The device had no room for the session's next call: it is passed over until that call goes away,
- * or anything has ended on the device. */
+/* The device had no room for the session's next call: it is passed over until a call of it leaves
+ * the queue unsent, or anything has ended on the device. Then all that were passed over wait again,
+ * in that order. */
 void qda_schedule_stall(struct qda_session *session);
 void qda_schedule_unstall(struct qda_session *session);
 void qda_schedule_retry(struct qda_domain *domain);

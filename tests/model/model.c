@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The model. Slow on purpose: every question is answered by looking at all there is.
+ * The model of what is held, and for how long. Slow on purpose: every question is answered by
+ * looking at all there is.
  */
 #include "model.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -36,6 +38,16 @@ static uint64_t of_buffer(const struct m_buffer *b, int resource)
 	return resource == M_BYTES ? b->bytes : resource == M_BUFFERS || resource == M_FDS;
 }
 
+/* What was answered needs no room for its answer. */
+static uint64_t of_call(const struct m_call *c, int resource)
+{
+	if (c->state == M_NO_CALL || c->state == M_ENDED)
+		return 0;
+	if (resource == M_OUT_BYTES)
+		return c->answered ? 0 : M_REPLY;
+	return resource == M_CALLS || (resource == M_PARKED && c->parked);
+}
+
 static uint64_t of_client(const struct m_client *c, int resource)
 {
 	return c->there && (resource == M_CONNECTIONS || resource == M_FDS);
@@ -53,6 +65,12 @@ static uint64_t sum(const struct model *m, int client, int uid, int resource)
 		if ((client < 0 || m->sessions[i].client == client) &&
 		    (uid < 0 || m->sessions[i].uid == uid))
 			used += of_session(&m->sessions[i], resource);
+	for (int i = 0; i < m->n_calls; i++) {
+		const struct m_session *s = &m->sessions[m->calls[i].session];
+
+		if ((client < 0 || s->client == client) && (uid < 0 || s->uid == uid))
+			used += of_call(&m->calls[i], resource);
+	}
 	for (int i = 0; i < m->n_buffers; i++)
 		if ((client < 0 || m->buffers[i].client == client) &&
 		    (uid < 0 || m->clients[m->buffers[i].client].uid == uid))
@@ -101,7 +119,7 @@ static uint64_t share(const struct model *m, int uid, int resource)
 	return (left + parts - 1) / parts;
 }
 
-static struct m_refusal charge(const struct model *m, int client, int resource, uint64_t amount)
+struct m_refusal m_charge(const struct model *m, int client, int resource, uint64_t amount)
 {
 	int uid = m->clients[client].uid;
 	uint64_t of_connection = m_used_client(m, client, resource);
@@ -128,13 +146,13 @@ struct m_refusal m_come(struct model *m, int client, int uid)
 
 	c->uid = uid;
 	memcpy(c->limit, m->connection_limit, sizeof(c->limit));
-	r = charge(m, client, M_CONNECTIONS, 1);
+	r = m_charge(m, client, M_CONNECTIONS, 1);
 	if (!r.code)
-		r = charge(m, client, M_FDS, 1);
+		r = m_charge(m, client, M_FDS, 1);
 	if (r.code)
 		return r;
 	c->there = true;
-	m->numbers++;
+	c->number = ++m->numbers;
 	return granted;
 }
 
@@ -148,24 +166,28 @@ void m_go(struct model *m, int client)
 
 		if (s->state == M_NONE || s->client != client)
 			continue;
+		m_close(m, i);
 		s->client = -1;
-		s->state = s->bank ? M_CLOSING : M_NONE;
 	}
 	m->clients[client].there = false;
 }
 
 struct m_refusal m_alloc(struct model *m, int client, uint64_t bytes, int *buffer)
 {
-	struct m_refusal r = charge(m, client, M_BUFFERS, 1);
+	struct m_refusal r = m_charge(m, client, M_BUFFERS, 1);
 
 	if (!r.code)
-		r = charge(m, client, M_BYTES, bytes);
+		r = m_charge(m, client, M_BYTES, bytes);
 	if (!r.code)
-		r = charge(m, client, M_FDS, 1);
+		r = m_charge(m, client, M_FDS, 1);
 	if (r.code)
 		return r;
-	*buffer = m->n_buffers;
-	m->buffers[m->n_buffers++] = (struct m_buffer){ true, client, bytes };
+	*buffer = 0;
+	while (*buffer < m->n_buffers && m->buffers[*buffer].there)
+		++*buffer;
+	m->n_buffers += *buffer == m->n_buffers;
+	assert(m->n_buffers < M_THINGS);
+	m->buffers[*buffer] = (struct m_buffer){ true, client, bytes };
 	return granted;
 }
 
@@ -191,7 +213,7 @@ static void serve(struct model *m)
 				continue;
 			for (int k = 0; k < m->n_sessions; k++)
 				has += m->sessions[k].bank && m->sessions[k].uid == s->uid;
-			if (has < fewest) {
+			if (has < fewest || (has == fewest && s->number < best->number)) {
 				best = s;
 				fewest = has;
 			}
@@ -203,28 +225,41 @@ static void serve(struct model *m)
 	}
 }
 
-struct m_refusal m_open(struct model *m, int client, uint64_t serial, uint64_t wait, int *session)
+struct m_refusal m_open(struct model *m, int client, uint64_t serial, uint64_t wait_ms,
+			uint64_t hang_ms, int *session)
 {
-	struct m_refusal r = charge(m, client, M_SESSIONS, 1);
-	struct m_session s = { M_OPENING, client, m->clients[client].uid, true, 0, serial, 0 };
+	struct m_refusal r = m_charge(m, client, M_SESSIONS, 1);
+	struct m_session s = {
+		.state = M_OPENING,
+		.client = client,
+		.uid = m->clients[client].uid,
+		.bank = true,
+		.serial = serial,
+	};
 
 	if (!r.code)
-		r = charge(m, client, M_BYTES, M_STAGING);
+		r = m_charge(m, client, M_BYTES, M_STAGING);
 	if (!r.code)
-		r = charge(m, client, M_FDS, M_SESSION_FDS);
+		r = m_charge(m, client, M_FDS, M_SESSION_FDS);
 	if (r.code)
 		return r;
 	s.number = ++m->numbers;
-	if (m_banks_used(m) >= m->banks && !wait)
+	if (m_banks_used(m) >= m->banks && !wait_ms)
 		return (struct m_refusal){ EUSERS, M_SESSIONS, "device", m->banks,
 					   m_banks_used(m) };
 	if (m_banks_used(m) >= m->banks) {
 		s.state = M_WAITING;
 		s.bank = false;
-		s.deadline = m->now + wait;
+		s.deadline = m->now + wait_ms * 1000000;
 	}
-	*session = m->n_sessions;
-	m->sessions[m->n_sessions++] = s;
+	s.hang = hang_ms * 1000000;
+	*session = 0;
+	while (*session < m->n_sessions && m->sessions[*session].state != M_NONE)
+		++*session;
+	m->n_sessions += *session == m->n_sessions;
+	assert(m->n_sessions < M_THINGS);
+	m->sessions[*session] = s;
+	m_join(m, *session);
 	return granted;
 }
 
@@ -232,8 +267,8 @@ void m_close(struct model *m, int session)
 {
 	struct m_session *s = &m->sessions[session];
 
-	s->client = s->bank ? s->client : -1;
 	s->state = s->bank ? M_CLOSING : M_NONE;
+	m_drop_calls(m, session, ECANCELED);
 }
 
 static void end(struct model *m, struct m_session *s)
@@ -241,50 +276,42 @@ static void end(struct model *m, struct m_session *s)
 	s->bank = false;
 	s->state = s->state == M_LOST ? M_LOST : M_NONE; /* its client still names a lost one */
 	serve(m);
+	m_retry(m);
 }
 
 void m_opened(struct model *m, int session, bool well)
 {
 	struct m_session *s = &m->sessions[session];
 
-	if (!well)
+	if (!well) {
 		end(m, s);
-	else if (s->state == M_OPENING)
+		return;
+	}
+	if (s->state == M_OPENING)
 		s->state = M_OPEN;
+	m_retry(m);
 }
 
+/* What runs in it ends with it. */
 void m_closed(struct model *m, int session)
 {
+	m_end_calls(m, session, ECANCELED);
 	end(m, &m->sessions[session]);
+}
+
+void m_died(struct model *m, int session)
+{
+	m->sessions[session].dead = true;
+	m_end_calls(m, session, ECONNRESET);
 }
 
 void m_lost(struct model *m, int session)
 {
 	m->sessions[session].state = M_LOST;
+	m_drop_calls(m, session, ECONNRESET);
 }
 
-bool m_cancel(struct model *m, int client, uint64_t serial)
-{
-	for (int i = 0; i < m->n_sessions; i++) {
-		struct m_session *s = &m->sessions[i];
-
-		if (s->state != M_WAITING || s->client != client || s->serial != serial)
-			continue;
-		s->state = M_NONE;
-		return true;
-	}
-	return false;
-}
-
-/* --- time --- */
-
-void m_pass(struct model *m, uint64_t ns)
-{
-	m->now += ns;
-	for (int i = 0; i < m->n_sessions; i++)
-		if (m->sessions[i].state == M_WAITING && m->sessions[i].deadline <= m->now)
-			m->sessions[i].state = M_NONE;
-}
+/* --- requests --- */
 
 /* Each request costs a period of time; of what was not used a burst is saved up. */
 bool m_request(struct model *m, int uid)
