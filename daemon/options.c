@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "qdad.h"
 
@@ -34,12 +35,13 @@ static const char usage[] =
 	"SIGHUP reads the configuration anew; one with errors changes nothing. "
 	"SIGTERM and SIGINT let calls end (drain_ms), then stop; a second one stops at once.\n";
 
+/* What it says is for administrators to act on: in the journal a warning. */
 void qdad_say(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	fputs("qdad: ", stderr);
+	fputs(getenv("JOURNAL_STREAM") ? SD_WARNING : "qdad: ", stderr);
 	vfprintf(stderr, format, ap);
 	fputc('\n', stderr);
 	va_end(ap);
