@@ -64,13 +64,6 @@ static void arm_deadline(struct qdad *q)
 
 static void report_ready(struct qdad *q)
 {
-	struct qda_domain *domain;
-
-	if (q->options.ready_fd < 0 && q->notify.ready)
-		return;
-	TAILQ_FOREACH (domain, &q->core->domains, link)
-		if (domain->state == QDA_DEVICE_STARTING)
-			return;
 	qda_notify_ready(&q->notify);
 	if (q->options.ready_fd < 0)
 		return;
@@ -78,6 +71,35 @@ static void report_ready(struct qdad *q)
 		qdad_say("--ready-fd %d: nobody reads there", q->options.ready_fd);
 	close(q->options.ready_fd);
 	q->options.ready_fd = -1;
+}
+
+/* By default the service is on the system's bus, and nobody's own broker on any. */
+static void join_bus(struct qdad *q)
+{
+	struct qda_dbus_config dbus = {
+		.bus = q->config.bus ? q->config.bus : q->config.user_mode ? "none" : "system",
+		.say = qdad_say,
+	};
+
+	if (strcmp(dbus.bus, "none") && qda_dbus_new(q->front, &dbus, &q->dbus) < 0)
+		qdad_say("D-Bus (%s): out of memory: not served there", dbus.bus);
+}
+
+/* When each domain is known to be up or down: who asks for the daemon to be started wants a DSP, not
+ * to hear that it is starting. */
+static void try_serve(struct qdad *q)
+{
+	struct qda_domain *domain;
+
+	if (q->serving || q->state != QDAD_RUNNING)
+		return;
+	TAILQ_FOREACH (domain, &q->core->domains, link)
+		if (domain->state == QDA_DEVICE_STARTING)
+			return;
+	q->serving = true;
+	qda_front_begin(q->front);
+	join_bus(q);
+	report_ready(q);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -168,7 +190,7 @@ static void on_before_wait(uv_prepare_t *prepare)
 	struct qdad *q = prepare->data;
 
 	arm_deadline(q);
-	report_ready(q);
+	try_serve(q);
 	if (q->state == QDAD_DRAINING && qda_core_idle(q->core))
 		begin_close(q);
 	if (q->state == QDAD_CLOSING && !q->core->n_sessions)
@@ -255,17 +277,6 @@ static int make_metrics(struct qdad *q)
 	return r;
 }
 
-/* By default the service is on the system's bus, and nobody's own broker on any. */
-static int make_dbus(struct qdad *q)
-{
-	struct qda_dbus_config dbus = {
-		.bus = q->config.bus ? q->config.bus : q->config.user_mode ? "none" : "system",
-		.say = qdad_say,
-	};
-
-	return strcmp(dbus.bus, "none") ? qda_dbus_new(q->front, &dbus, &q->dbus) : 0;
-}
-
 /* Nothing of the daemon needs what is out of reach now; without, it runs all the same. */
 static void confine(void)
 {
@@ -298,8 +309,6 @@ static int run(struct qdad *q)
 	r = make_front(q);
 	if (r == 0)
 		r = make_metrics(q);
-	if (r == 0)
-		r = make_dbus(q);
 	if (r < 0)
 		return r;
 	if (isatty(STDERR_FILENO))

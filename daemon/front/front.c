@@ -151,10 +151,15 @@ int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front
 	front->listener.data = front->retry.data = front;
 	uv_timer_init(loop, &front->retry);
 	uv_poll_init(loop, &front->listener, fd);
-	uv_poll_start(&front->listener, UV_READABLE, on_listener);
 	front->listening = true;
 	*out = front;
 	return 0;
+}
+
+void qda_front_begin(struct qda_front *front)
+{
+	if (front->listening)
+		uv_poll_start(&front->listener, UV_READABLE, on_listener);
 }
 
 void qda_front_set_hello_ms(struct qda_front *front, uint32_t hello_ms)

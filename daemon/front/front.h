@@ -49,9 +49,12 @@ struct qda_front {
 	uint8_t tx[QDA_MESSAGE_MAX];
 };
 
-/* Listen at config->socket_path (its directory must exist; a stale socket is replaced). */
+/* Listen at config->socket_path (its directory must exist; a stale socket is replaced). Nobody is served
+ * yet. */
 int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
 		  struct qda_front **out);
+/* Take connections; those who came before wait. */
+void qda_front_begin(struct qda_front *front);
 /* For connections from now on. */
 void qda_front_set_hello_ms(struct qda_front *front, uint32_t hello_ms);
 /* Take no more connections; the socket file goes. */

@@ -180,8 +180,8 @@ static void who_came_before_it_is_served(void **state)
 	assert_non_null(p);
 	service_start(&s);
 	peer_ok(p, REQUEST(HELLO, .hello = { 1, 1, "early" }));
+	peer_ok(p, REQUEST(SESSION_OPEN)); /* served means: the DSP is there */
 	await_told(&s, "READY=1");
-	peer_ok(p, REQUEST(SESSION_OPEN)); /* ready: the DSP is there */
 	peer_free(p);
 	service_stop(&s);
 }

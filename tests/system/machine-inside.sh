@@ -49,10 +49,11 @@ until_true() { # COMMAND...
 pid_of() { systemctl show -P MainPID qdad; }
 is_new() { [ "$(pid_of)" != "$pid" ] && systemctl -q is-active qdad; }
 
-# Everything that a package could leave: not what dpkg, logs and caches remember of all packages.
+# Everything that a package could leave: not what dpkg, logs and caches remember of all packages. (dh_apparmor removes
+# the folder `disable` where it is empty, whoever made it.)
 files() {
 	find / -xdev \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp -o -path /root -o -path /proc \
-		-o -path /var/lib/systemd -o -path /var/lib/apt -o -path /var/tmp \) -prune -o -print | LC_ALL=C sort
+		-o -path /var/lib/systemd -o -path /var/lib/apt -o -path /var/tmp -o -path /etc/apparmor.d/disable \) -prune -o -print | LC_ALL=C sort
 	ls -d /run/qdad /run/qda-softdsp 2>/dev/null
 	cut -d: -f1 /etc/passwd /etc/group | sed 's/^/user or group /' | LC_ALL=C sort
 }

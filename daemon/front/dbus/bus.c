@@ -192,6 +192,8 @@ static void try_connect(struct qda_dbus *dbus)
 		r = attach(dbus);
 	if (r < 0)
 		rest(dbus, "there is no bus to serve", r);
+	else
+		arm(dbus); /* this may be the last thing before the loop waits */
 }
 
 static void on_timer(uv_timer_t *timer)
