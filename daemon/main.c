@@ -44,9 +44,9 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct qdad *q = timer->data;
 
+	qda_stall_mark();
 	q->armed_ns = 0;
 	qda_core_expire(q->core);
-	qda_stall_mark();
 }
 
 static void arm_deadline(struct qdad *q)
@@ -146,14 +146,15 @@ static void begin_close(struct qdad *q)
 
 static void on_drain_late(uv_timer_t *timer)
 {
-	begin_close(timer->data);
 	qda_stall_mark();
+	begin_close(timer->data);
 }
 
 static void on_stop(uv_signal_t *signal, int number)
 {
 	struct qdad *q = signal->data;
 
+	qda_stall_mark();
 	if (q->state == QDAD_RUNNING) {
 		q->state = QDAD_DRAINING;
 		qda_notify_stopping(&q->notify);
@@ -163,7 +164,6 @@ static void on_stop(uv_signal_t *signal, int number)
 	} else if (q->state == QDAD_DRAINING) {
 		begin_close(q);
 	}
-	qda_stall_mark();
 }
 
 /* Of whoever asked for it; or the kernel's, when the terminal that we were started from is gone. */
@@ -176,13 +176,13 @@ static void on_hangup(uv_signal_t *signal, int number)
 		on_stop(signal, number);
 		return;
 	}
+	qda_stall_mark();
 	qda_notify_reloading(&q->notify);
 	if (qdad_reload(q, &fail) < 0)
 		qdad_say("%s; the configuration that was read before is kept", fail.text);
 	else
 		qdad_say("the configuration was read anew%s%s", *fail.text ? "; " : "", fail.text);
 	qda_notify_reloaded(&q->notify);
-	qda_stall_mark();
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -195,12 +195,12 @@ static void on_before_wait(uv_prepare_t *prepare)
 		begin_close(q);
 	if (q->state == QDAD_CLOSING && !q->core->n_sessions)
 		finish(q);
+	qda_stall_rest();
 }
 
 static void init_loop(struct qdad *q)
 {
 	uv_loop_init(&q->loop);
-	uv_loop_configure(&q->loop, UV_METRICS_IDLE_TIME);
 	q->before_wait.data = q->deadline.data = q->patience.data = q->term.data =
 		q->interrupt.data = q->hangup.data = q;
 	uv_prepare_init(&q->loop, &q->before_wait);
@@ -313,7 +313,7 @@ static int run(struct qdad *q)
 		return r;
 	if (isatty(STDERR_FILENO))
 		qdad_say("listening at %s", q->config.socket);
-	qda_stall_begin(&q->loop);
+	qda_stall_begin();
 	uv_run(&q->loop, UV_RUN_DEFAULT);
 	if (q->state == QDAD_GIVEN_UP)
 		return 0; /* the DSP holds what is left */

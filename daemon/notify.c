@@ -84,9 +84,9 @@ static void tell_status(struct qda_notify *notify)
 
 static void on_timer(uv_timer_t *timer)
 {
+	qda_stall_mark();
 	sd_notify(false, "WATCHDOG=1");
 	tell_status(timer->data);
-	qda_stall_mark();
 }
 
 int qda_notify_init(struct qda_notify *notify, uv_loop_t *loop, struct qda_core *core)

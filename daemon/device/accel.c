@@ -144,6 +144,7 @@ static void on_idle(uv_idle_t *idle)
 	struct accel *accel = idle->data;
 	struct qda_device_session *session;
 
+	qda_stall_mark();
 	uv_idle_stop(idle);
 	while (!accel->freed && (session = TAILQ_FIRST(&accel->later))) {
 		TAILQ_REMOVE(&accel->later, session, later_link);
@@ -152,7 +153,6 @@ static void on_idle(uv_idle_t *idle)
 	}
 	if (accel->freed)
 		end(accel);
-	qda_stall_mark();
 }
 
 void accel_later(struct qda_device_session *session)

@@ -14,13 +14,13 @@ static void on_again(uv_timer_t *timer)
 	struct accel *accel = timer->data;
 	struct accel_queue *queue;
 
+	qda_stall_mark();
 	while ((queue = TAILQ_FIRST(&accel->waiting))) {
 		TAILQ_REMOVE(&accel->waiting, queue, link);
 		TAILQ_INSERT_TAIL(&accel->ready, queue, link);
 		queue->state = ACCEL_QUEUE_READY;
 	}
 	pump(accel);
-	qda_stall_mark();
 }
 
 static void set_waiting(struct accel_queue *queue)
@@ -57,6 +57,7 @@ static void on_worked(uv_work_t *work, int status)
 	struct accel_queue *queue = job->queue;
 	struct accel *accel = queue->accel;
 
+	qda_stall_mark();
 	accel->running--;
 	TAILQ_REMOVE(&queue->jobs, job, link);
 	set_ready(queue);
@@ -68,7 +69,6 @@ static void on_worked(uv_work_t *work, int status)
 	}
 	pump(accel);
 	accel_try_end(accel);
-	qda_stall_mark();
 }
 
 static void pump(struct accel *accel)

@@ -39,16 +39,16 @@ static void on_reason(struct accel *accel)
 
 static void on_folder(uv_fs_event_t *watch, const char *name, int events, int status)
 {
+	qda_stall_mark();
 	if (status < 0)
 		uv_fs_event_stop(watch);
 	on_reason(watch->data);
-	qda_stall_mark();
 }
 
 static void on_retry(uv_timer_t *timer)
 {
-	on_reason(timer->data);
 	qda_stall_mark();
+	on_reason(timer->data);
 }
 
 /* A folder that is not there, or has been removed, is looked for by the timer. While a DSP is up
@@ -73,12 +73,14 @@ static void watch(struct accel *accel)
 static void on_own_file(uv_poll_t *poll, int status, int what)
 {
 	struct accel *accel = poll->data;
-	ssize_t n = status < 0 ? -1 : read(accel->fd, accel->events, sizeof(accel->events));
+	ssize_t n = -1;
 
+	qda_stall_mark();
+	if (status >= 0)
+		n = read(accel->fd, accel->events, sizeof(accel->events));
 	/* The file has no session: all that can come is that the DSP is gone. */
 	if (n > 0 || (n < 0 && errno != EAGAIN))
 		accel_node_gone(accel, "the DSP is gone");
-	qda_stall_mark();
 }
 
 /* Its file is closed by the worker that looks for the next. */

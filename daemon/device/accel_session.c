@@ -269,11 +269,11 @@ static void on_readable(uv_poll_t *poll, int status, int what)
 {
 	struct qda_device_session *session = poll->data;
 
+	qda_stall_mark();
 	if (status < 0)
 		accel_node_gone(session->accel, "the device's file cannot be waited for");
 	else
 		accel_ops_read(session);
-	qda_stall_mark();
 }
 
 static int start_poll(struct qda_device_session *session)

@@ -38,6 +38,7 @@ static void on_idle(uv_idle_t *idle)
 	struct soft *soft = idle->data;
 	struct qda_device_session *session;
 
+	qda_stall_mark();
 	uv_idle_stop(idle);
 	while (!soft->freed && (session = TAILQ_FIRST(&soft->later))) {
 		TAILQ_REMOVE(&soft->later, session, later_link);
@@ -48,7 +49,6 @@ static void on_idle(uv_idle_t *idle)
 		destroy(soft);
 	else
 		soft_ops_feed(soft);
-	qda_stall_mark();
 }
 
 void soft_later(struct qda_device_session *session)
@@ -66,11 +66,11 @@ static void on_exit_timer(uv_timer_t *timer)
 	struct qda_device_session *session;
 	uint64_t now = uv_now(soft->loop);
 
+	qda_stall_mark();
 	while ((session = TAILQ_FIRST(&soft->dying)) && session->exit_due <= now)
 		soft_pd_give_up(session);
 	if (session)
 		uv_timer_start(timer, on_exit_timer, session->exit_due - now, 0);
-	qda_stall_mark();
 }
 
 void soft_dying(struct qda_device_session *session)
@@ -95,12 +95,12 @@ static void on_stall_timer(uv_timer_t *timer)
 	struct soft *soft = timer->data;
 	struct qda_device_session *session;
 
+	qda_stall_mark();
 	if (soft->control && soft->control->stalled)
 		soft_channel_flush(soft->control);
 	TAILQ_FOREACH(session, &soft->sessions, link)
 		if (session->pd.stalled)
 			soft_channel_flush(&session->pd);
-	qda_stall_mark();
 }
 
 void soft_stalled(struct soft *soft)

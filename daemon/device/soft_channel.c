@@ -32,6 +32,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct soft_channel *channel = poll->data;
 
+	qda_stall_mark();
 	/* libuv reports POLLERR, which a peer leaves that closed with records unread, as EBADF and
 	 * stops. */
 	if (status < 0) {
@@ -42,7 +43,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		soft_channel_flush(channel);
 	if (events & UV_READABLE && channel->on_readable)
 		channel->on_readable(channel);
-	qda_stall_mark();
 }
 
 int soft_channel_start(struct soft_channel *channel, uv_loop_t *loop, int fd,

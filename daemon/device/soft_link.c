@@ -146,6 +146,7 @@ static void on_program_end(uv_process_t *process, int64_t status, int signal)
 	struct soft *soft = process->data;
 	char why[sizeof(soft->reason)];
 
+	qda_stall_mark();
 	if (signal)
 		snprintf(why, sizeof(why), "%.200s was killed by SIG%s", soft->program,
 			 sigabbrev_np(signal) ? sigabbrev_np(signal) : "?");
@@ -160,7 +161,6 @@ static void on_program_end(uv_process_t *process, int64_t status, int signal)
 		soft_link_gone(soft, false, "%s", why);
 	else
 		down(soft, "%s", soft->reason[0] ? soft->reason : why);
-	qda_stall_mark();
 }
 
 /* The argument vector, in one piece; strings stay the configuration's. */
@@ -297,6 +297,7 @@ static void on_retry(uv_timer_t *timer)
 {
 	struct soft *soft = timer->data;
 
+	qda_stall_mark();
 	if (soft->link == SOFT_LINK_HELLO)
 		soft_link_gone(soft, true, "the software DSP said nothing for %u s",
 			       HELLO_MS / 1000);
@@ -304,7 +305,6 @@ static void on_retry(uv_timer_t *timer)
 		uv_process_kill(soft->process, SIGKILL);
 	else
 		attempt(soft);
-	qda_stall_mark();
 }
 
 void soft_link_start(struct soft *soft)

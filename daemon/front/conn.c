@@ -288,11 +288,11 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct qda_conn *conn = poll->data;
 
+	qda_stall_mark();
 	if (conn->doomed || status < 0)
 		qda_conn_close(conn);
 	else if (events & UV_WRITABLE)
 		flush(conn);
 	else
 		receive_some(conn);
-	qda_stall_mark();
 }

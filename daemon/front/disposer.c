@@ -96,11 +96,11 @@ static void on_closed(uv_async_t *async)
 	struct qda_disposer *disposer = async->data;
 	struct item_list closed = STAILQ_HEAD_INITIALIZER(closed);
 
+	qda_stall_mark();
 	pthread_mutex_lock(&disposer->shared->lock);
 	STAILQ_CONCAT(&closed, &disposer->shared->closed);
 	pthread_mutex_unlock(&disposer->shared->lock);
 	free_items(&closed);
-	qda_stall_mark();
 }
 
 int qda_disposer_new(uv_loop_t *loop, struct qda_disposer **out)

@@ -92,9 +92,9 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 {
 	struct qda_front *front = poll->data;
 
+	qda_stall_mark();
 	for (int i = 0; i < ACCEPT_BATCH && accept_one(front); i++)
 		;
-	qda_stall_mark();
 }
 
 static int listen_at(const char *path, mode_t mode)

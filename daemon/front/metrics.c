@@ -95,8 +95,8 @@ static void close_reader(struct reader *r)
 
 static void on_late(uv_timer_t *timer)
 {
-	close_reader(timer->data);
 	qda_stall_mark();
+	close_reader(timer->data);
 }
 
 static void on_written(uv_write_t *write, int status);
@@ -114,11 +114,11 @@ static void on_written(uv_write_t *write, int status)
 	struct reader *r = write->data;
 	size_t n = 0;
 
+	qda_stall_mark();
 	if (status == 0 && r->answering)
 		n = qda_metrics_text(r->metrics->core, &r->cursor, r->piece);
 	if (!n || !put(r, r->piece, n))
 		close_reader(r);
-	qda_stall_mark();
 }
 
 static void refuse(struct reader *r, const char *status, const char *text)
@@ -185,6 +185,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct reader *r = stream->data;
 
+	qda_stall_mark();
 	if (n > 0)
 		r->n += (size_t)n;
 	r->request[r->n] = '\0';
@@ -192,7 +193,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		close_reader(r);
 	else if (strstr(r->request, "\r\n\r\n") || strstr(r->request, "\n\n"))
 		answer(r);
-	qda_stall_mark();
 }
 
 /* Nobody waits behind those who get nothing: when there is no room, one of them goes unheard. */
@@ -235,9 +235,9 @@ static void accept_one(struct qda_metrics *m)
 
 static void on_listener(uv_stream_t *listener, int status)
 {
+	qda_stall_mark();
 	if (status == 0)
 		accept_one(listener->data);
-	qda_stall_mark();
 }
 
 static void on_listener_closed(uv_handle_t *handle)

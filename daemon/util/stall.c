@@ -4,6 +4,7 @@
  */
 #include "util/stall.h"
 
+#include <stdbool.h>
 #include <time.h>
 #include <uv.h>
 
@@ -11,8 +12,8 @@
 #define DRIFT_NS 5000000u  /* of short ones, before the clocks are compared anew */
 
 static struct {
-	uv_loop_t *loop;
-	uint64_t wall_ns, idle_ns;	/* at the last mark */
+	bool counting;
+	uint64_t since_ns;		/* when the callback that runs began; 0: none does */
 	uint64_t cpu_ns;		/* when it was last read */
 	uint64_t short_ns;		/* what short ones took since */
 	struct qda_stall stall;
@@ -26,15 +27,10 @@ static uint64_t thread_cpu(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void qda_stall_begin(uv_loop_t *loop)
+void qda_stall_begin(void)
 {
-	s.loop = loop;
-	if (!loop)
-		return;
-	s.wall_ns = uv_hrtime();
-	s.idle_ns = uv_metrics_idle_time(loop);
+	s.counting = true;
 	s.cpu_ns = thread_cpu();
-	s.short_ns = 0;
 }
 
 static void count(uint64_t ns)
@@ -60,27 +56,38 @@ static uint64_t unexplained(void)
 	return rest;
 }
 
-void qda_stall_mark(void)
+static void end(uint64_t now)
 {
-	uint64_t now, idle, ns;
+	uint64_t ns = now - s.since_ns, cpu;
 
-	if (!s.loop)
-		return;
-	now = uv_hrtime();
-	idle = uv_metrics_idle_time(s.loop);
-	ns = now - s.wall_ns - (idle - s.idle_ns);
-	s.wall_ns = now;
-	s.idle_ns = idle;
-	if (ns >= CARE_NS) {
-		uint64_t cpu = unexplained();
-
-		count(cpu < ns ? cpu : ns);
+	if (ns < CARE_NS) {
+		s.short_ns += ns;
+		count(ns);
+		if (s.short_ns > DRIFT_NS)
+			unexplained();
 		return;
 	}
-	s.short_ns += ns;
-	count(ns);
-	if (s.short_ns > DRIFT_NS)
-		unexplained();
+	cpu = unexplained();
+	count(cpu < ns ? cpu : ns);
+}
+
+void qda_stall_mark(void)
+{
+	uint64_t now;
+
+	if (!s.counting)
+		return;
+	now = uv_hrtime();
+	if (s.since_ns)
+		end(now);
+	s.since_ns = now;
+}
+
+void qda_stall_rest(void)
+{
+	if (s.since_ns)
+		end(uv_hrtime());
+	s.since_ns = 0;
 }
 
 const struct qda_stall *qda_stall_get(void)

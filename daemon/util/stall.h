@@ -4,14 +4,15 @@
  * the one that runs. One loop in a process, so there is one of these; counted from qda_stall_begin()
  * on, before that nothing is.
  *
+ * Marks are set where callbacks begin, so that nobody has to ask how long the loop slept: libuv would
+ * look for events once more before each wait to know that.
+ *
  * Reading the CPU clock of a thread costs more than a callback does, so it is read only when a
  * callback took long by the wall, which bounds its CPU time, and now and then to keep in step.
  */
 #pragma once
 
 #include <stdint.h>
-
-struct uv_loop_s;
 
 #define QDA_STALL_BUCKETS 14u	/* up to 2 us, 4 us, ... 8 ms, 16 ms; the last: more */
 
@@ -21,8 +22,9 @@ struct qda_stall {
 	uint64_t longest_ns;
 };
 
-/* The loop must have been configured with UV_METRICS_IDLE_TIME. NULL: stop counting. */
-void qda_stall_begin(struct uv_loop_s *loop);
-/* A callback has ended; the time since the one before, less what the loop slept, was its. */
+void qda_stall_begin(void);
+/* A callback begins: the one before has ended, unless the loop waited in between. */
 void qda_stall_mark(void);
+/* The loop is about to wait: the last callback has ended. */
+void qda_stall_rest(void);
 const struct qda_stall *qda_stall_get(void);

@@ -67,8 +67,8 @@ static void process(struct qda_dbus *dbus)
 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
-	process(poll->data);
 	qda_stall_mark();
+	process(poll->data);
 }
 
 /* sd-bus counts microseconds of CLOCK_MONOTONIC. */
@@ -200,11 +200,11 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct qda_dbus *dbus = timer->data;
 
+	qda_stall_mark();
 	if (dbus->bus)
 		process(dbus);
 	else
 		try_connect(dbus);
-	qda_stall_mark();
 }
 
 /* --- from main --- */
