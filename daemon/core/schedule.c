@@ -71,10 +71,10 @@ static void flow_init(struct qda_flow *flow, const uint32_t *weight)
 	flow->level = -1;
 }
 
-/* The first of a level, or the next after one that was returned before, as of now: keys of flows
- * with running calls have grown since they were put there. */
-static struct qda_flow *first(struct qda_fair *fair, int level, struct qda_flow *after,
-			      uint64_t now)
+/* The next of a level after one that was returned before, or its first (after NULL), as of now: keys
+ * of flows with running calls have grown since they were put there. */
+static struct qda_flow *next(struct qda_fair *fair, int level, struct qda_flow *after,
+			     uint64_t now)
 {
 	struct qda_flow_tree *tree = &fair->levels[level];
 	struct qda_flow *flow;
@@ -93,20 +93,24 @@ static struct qda_flow *first(struct qda_fair *fair, int level, struct qda_flow 
 	}
 }
 
+/* Most levels are empty. */
+static struct qda_flow *first(struct qda_fair *fair, int level, uint64_t now)
+{
+	return RB_EMPTY(&fair->levels[level]) ? NULL : next(fair, level, NULL, now);
+}
+
 static void advance(struct qda_fair *fair, uint64_t now)
 {
-	bool any = false;
-	qda_vtime least = 0;
+	qda_vtime least = -1; /* more than anybody's */
 
 	if (!fair->n_waiting)
 		return;
 	for (int level = 0; level < QDA_LEVELS; level++) {
-		const struct qda_flow *flow = first(fair, level, NULL, now);
-		qda_vtime has = flow ? served(flow, now) : 0;
+		const struct qda_flow *flow = first(fair, level, now);
+		qda_vtime has = flow ? served(flow, now) : least;
 
-		if (flow && (!any || has < least))
+		if (has < least)
 			least = has;
-		any = any || flow;
 	}
 	if (least > fair->now)
 		fair->now = least;
@@ -420,10 +424,10 @@ static bool has_slots(const struct qda_domain *domain, const struct qda_flow *us
 static struct qda_flow *next_user(struct qda_domain *domain, uint64_t now)
 {
 	for (int level = QDA_LEVELS - 1; level >= 0; level--) {
-		struct qda_flow *flow = first(&domain->schedule.users, level, NULL, now);
+		struct qda_flow *flow = first(&domain->schedule.users, level, now);
 
 		while (flow && !has_slots(domain, flow))
-			flow = first(&domain->schedule.users, level, flow, now);
+			flow = next(&domain->schedule.users, level, flow, now);
 		if (flow)
 			return flow;
 	}
@@ -447,7 +451,7 @@ struct qda_session *qda_schedule_next(struct qda_domain *domain)
 	advance(&domain->schedule.users, now);
 	advance(clients, now);
 	while (!client)
-		client = first(clients, --level, NULL, now); /* one waits, or the user would not */
+		client = first(clients, --level, now); /* one waits, or the user would not */
 	return TAILQ_FIRST(&((struct qda_client_share *)client)->ready[level]);
 }
 
