@@ -60,6 +60,25 @@ void soft_later(struct qda_device_session *session)
 	uv_idle_start(&session->soft->idle, on_idle);
 }
 
+/* No mark: what sends is part of the callback that posted. */
+static void on_before_wait(uv_prepare_t *prepare)
+{
+	struct soft *soft = prepare->data;
+	struct soft_channel *channel;
+
+	uv_prepare_stop(prepare);
+	while ((channel = TAILQ_FIRST(&soft->posted)))
+		soft_channel_flush(channel);
+}
+
+void soft_posted(struct soft_channel *channel)
+{
+	struct soft *soft = channel->soft;
+
+	TAILQ_INSERT_TAIL(&soft->posted, channel, link);
+	uv_prepare_start(&soft->before_wait, on_before_wait);
+}
+
 static void on_exit_timer(uv_timer_t *timer)
 {
 	struct soft *soft = timer->data;
@@ -181,6 +200,7 @@ static void destroy(struct soft *soft)
 	while ((session = TAILQ_FIRST(&soft->sessions)))
 		soft_session_destroy(session);
 	uv_close((uv_handle_t *)&soft->idle, soft_on_closed);
+	uv_close((uv_handle_t *)&soft->before_wait, soft_on_closed);
 	uv_close((uv_handle_t *)&soft->exit_timer, soft_on_closed);
 	uv_close((uv_handle_t *)&soft->stall_timer, soft_on_closed);
 	soft_link_stop(soft);
@@ -190,14 +210,16 @@ static void init_handles(struct soft *soft, struct uv_loop_s *loop)
 {
 	soft->loop = loop;
 	uv_idle_init(loop, &soft->idle);
+	uv_prepare_init(loop, &soft->before_wait);
 	uv_timer_init(loop, &soft->retry);
 	uv_timer_init(loop, &soft->exit_timer);
 	uv_timer_init(loop, &soft->stall_timer);
 	soft->idle.data = soft;
+	soft->before_wait.data = soft;
 	soft->retry.data = soft;
 	soft->exit_timer.data = soft;
 	soft->stall_timer.data = soft;
-	soft->handles = 4;
+	soft->handles = 5;
 }
 
 static int copy_dirs(struct soft *soft, const char *const *dirs)
@@ -256,6 +278,7 @@ int qda_soft_new(struct uv_loop_s *loop, const struct qda_soft_config *config,
 	TAILQ_INIT(&soft->later);
 	TAILQ_INIT(&soft->dying);
 	TAILQ_INIT(&soft->starved);
+	TAILQ_INIT(&soft->posted);
 	soft_ids_init(&soft->ids);
 	soft_batch_init(&soft->batch);
 	init_handles(soft, loop);

@@ -289,7 +289,9 @@ struct soft {
 	uint32_t last_bank;
 	int32_t last_client;
 	struct soft_sessions sessions, later, dying;
+	struct soft_channels posted;	/* that have something to send before the loop waits */
 	uv_idle_t idle;
+	uv_prepare_t before_wait;
 	uv_timer_t exit_timer, stall_timer;
 	struct soft_batch batch;
 	struct fastrpc_arg args[FASTRPC_MAX_ARGS];

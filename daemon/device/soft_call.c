@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Calls of the soft device: the hot path. A call takes an object from the session's pool, an id, a
- * run of pages for its descriptors and one use of each mapping it names, and is sent at once; its
- * response gives all of it back before the owner hears of it, so that the next call can be
- * submitted from there.
+ * run of pages for its descriptors and one use of each mapping it names, and is sent with others of
+ * the same round of the loop; its response gives all of it back before the owner hears of it, so that
+ * the next call can be submitted from there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -159,7 +159,10 @@ static void call_send(struct soft_call *call, uint32_t handle)
 	call->record.call.maps = session->maps;
 	call->item.record = &call->record;
 	call->item.size = SOFTDSP_SIZE(call);
-	soft_channel_send(&session->pd, &call->item);
+	if (call == TAILQ_FIRST(&session->calls))
+		soft_channel_send(&session->pd, &call->item); /* the PD has nothing to do */
+	else
+		soft_channel_post(&session->pd, &call->item);
 }
 
 /* What a call needs besides its arguments. */

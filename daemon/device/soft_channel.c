@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Channels, see soft_channel.h. The common case is one sendmsg() straight from soft_channel_send()
- * and one recvmmsg() per wake-up.
+ * Channels, see soft_channel.h. The common case is one sendmmsg() and one recvmmsg() per wake-up.
  */
 #include "device/soft_channel.h"
 
@@ -10,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "device/soft.h"
 #include "util/stall.h"
 
 #define SEND_FDS_MAX SOFTDSP_MAX_DIRS
@@ -65,32 +65,50 @@ int soft_channel_start(struct soft_channel *channel, uv_loop_t *loop, int fd,
 	return r;
 }
 
-static int send_item(int fd, const struct soft_item *item)
-{
+/* Room to send some records in one system call. */
+struct outgoing {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int) * SEND_FDS_MAX)];
-	} control;
-	struct iovec vector = { .iov_base = (void *)item->record, .iov_len = item->size };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
-	ssize_t n;
+	} controls[SOFT_BATCH];
+	struct iovec vectors[SOFT_BATCH];
+	struct mmsghdr headers[SOFT_BATCH];
+};
 
-	if (item->n_fds) {
-		size_t bytes = sizeof(int) * item->n_fds;
+static void put_fds(struct msghdr *message, struct cmsghdr *header, const struct soft_item *item)
+{
+	size_t bytes = sizeof(int) * item->n_fds;
 
-		assert(item->n_fds <= SEND_FDS_MAX);
-		memset(&control, 0, sizeof(control));
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(bytes);
-		memcpy(CMSG_DATA(&control.header), item->fds, bytes);
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(bytes);
+	assert(item->n_fds <= SEND_FDS_MAX);
+	memset(header, 0, CMSG_SPACE(bytes));
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(bytes);
+	memcpy(CMSG_DATA(header), item->fds, bytes);
+	message->msg_control = header;
+	message->msg_controllen = CMSG_SPACE(bytes);
+}
+
+/* The first ones of the queue: how many were sent, at least one, or a negative errno. */
+static int send_some(const struct soft_channel *channel)
+{
+	struct outgoing out;
+	const struct soft_item *item = TAILQ_FIRST(&channel->queue);
+	unsigned n_items = 0;
+	int n;
+
+	for (; item && n_items < SOFT_BATCH; item = TAILQ_NEXT(item, link), n_items++) {
+		struct msghdr *message = &out.headers[n_items].msg_hdr;
+
+		out.vectors[n_items] = (struct iovec){ (void *)item->record, item->size };
+		*message = (struct msghdr){ .msg_iov = &out.vectors[n_items], .msg_iovlen = 1 };
+		if (item->n_fds)
+			put_fds(message, &out.controls[n_items].header, item);
 	}
 	do
-		n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmmsg(channel->fd, out.headers, n_items, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	return n < 0 ? -errno : n;
 }
 
 /* Decide how a record that could not be sent is tried again. A peer that is gone is left to the
@@ -106,42 +124,70 @@ static void wait_for(struct soft_channel *channel, int err)
 	}
 }
 
-void soft_channel_send(struct soft_channel *channel, struct soft_item *item)
+static void append(struct soft_channel *channel, struct soft_item *item)
 {
-	int r;
-
 	assert(!item->queued);
-	if (!channel->on_readable)
-		return;
-	if (TAILQ_EMPTY(&channel->queue)) {
-		r = send_item(channel->fd, item);
-		if (!r) {
-			if (item->sent)
-				item->sent(item);
-			return;
-		}
-		wait_for(channel, r);
-	}
 	item->queued = true;
 	TAILQ_INSERT_TAIL(&channel->queue, item, link);
 }
 
+/* What waits goes first. */
+static bool waits(const struct soft_channel *channel)
+{
+	return channel->writable || channel->stalled;
+}
+
+void soft_channel_send(struct soft_channel *channel, struct soft_item *item)
+{
+	if (!channel->on_readable)
+		return;
+	append(channel, item);
+	if (!waits(channel))
+		soft_channel_flush(channel);
+}
+
+void soft_channel_post(struct soft_channel *channel, struct soft_item *item)
+{
+	if (!channel->on_readable)
+		return;
+	append(channel, item);
+	if (waits(channel))
+		return;
+	if (!channel->n_posted++)
+		soft_posted(channel);
+	if (channel->n_posted == SOFT_BATCH)
+		soft_channel_flush(channel);
+}
+
+static void unpost(struct soft_channel *channel)
+{
+	if (channel->n_posted)
+		TAILQ_REMOVE(&channel->soft->posted, channel, link);
+	channel->n_posted = 0;
+}
+
+static void on_sent(struct soft_channel *channel)
+{
+	struct soft_item *item = TAILQ_FIRST(&channel->queue);
+
+	item->queued = false;
+	TAILQ_REMOVE(&channel->queue, item, link);
+	if (item->sent)
+		item->sent(item);
+}
+
 void soft_channel_flush(struct soft_channel *channel)
 {
-	struct soft_item *item;
-	int r = 0;
+	int n = 0;
 
-	while (channel->on_readable && (item = TAILQ_FIRST(&channel->queue))) {
-		r = send_item(channel->fd, item);
-		if (r)
-			break;
-		item->queued = false;
-		TAILQ_REMOVE(&channel->queue, item, link);
-		if (item->sent)
-			item->sent(item);
+	unpost(channel);
+	while (n >= 0 && !TAILQ_EMPTY(&channel->queue)) {
+		n = send_some(channel);
+		for (int i = 0; i < n; i++)
+			on_sent(channel);
 	}
 	if (channel->on_readable)
-		wait_for(channel, r);
+		wait_for(channel, n < 0 ? n : 0);
 }
 
 void soft_channel_mute(struct soft_channel *channel)
@@ -150,6 +196,7 @@ void soft_channel_mute(struct soft_channel *channel)
 
 	if (channel->polled)
 		uv_poll_stop(&channel->poll);
+	unpost(channel);
 	channel->on_readable = NULL;
 	channel->writable = channel->stalled = false;
 	TAILQ_FOREACH(item, &channel->queue, link)

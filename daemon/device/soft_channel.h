@@ -30,10 +30,11 @@ struct soft_item {
 	uint16_t size;
 	uint8_t n_fds;
 	bool queued;
-	void (*sent)(struct soft_item *item);	/* or NULL */
+	void (*sent)(struct soft_item *item);	/* or NULL; sends nothing itself */
 };
 
 TAILQ_HEAD(soft_items, soft_item);
+TAILQ_HEAD(soft_channels, soft_channel);
 
 struct soft_channel {
 	struct soft *soft;
@@ -43,11 +44,13 @@ struct soft_channel {
 	bool stalled;			/* the kernel lacked memory; soft_stalled() was told */
 	uv_poll_t poll;
 	struct soft_items queue;
+	TAILQ_ENTRY(soft_channel) link;	/* soft->posted, while n_posted */
+	unsigned n_posted;		/* of the queue: nobody tried to send them yet */
 	void (*on_readable)(struct soft_channel *channel);	/* NULL: not started, or muted */
 };
 
 #define SOFT_RECORD_MAX (sizeof(struct softdsp_record) + SOFTDSP_TEXT_MAX)
-#define SOFT_BATCH 8
+#define SOFT_BATCH 8	/* records in one system call */
 #define SOFT_FDS_MAX 4
 
 /* A record as it came in; `size` is what was sent, and never more than fits. */
@@ -73,8 +76,14 @@ int soft_channel_start(struct soft_channel *channel, uv_loop_t *loop, int fd,
 /* Send now or as soon as there is room; never fails: a dead channel is noticed by its reader. */
 void soft_channel_send(struct soft_channel *channel, struct soft_item *item);
 
+/* The same, but others of this round of the loop may go with it: when there are enough of them, or
+ * the loop is about to wait. */
+void soft_channel_post(struct soft_channel *channel, struct soft_item *item);
+
 /* The device's: have soft_channel_flush() called for all channels after a while. */
 void soft_stalled(struct soft *soft);
+/* The same for this channel, before the loop waits. */
+void soft_posted(struct soft_channel *channel);
 
 /* Send what waits. */
 void soft_channel_flush(struct soft_channel *channel);

@@ -183,6 +183,72 @@ static void a_read_only_buffer_is_mapped_read_only(void **state)
 
 /* --- responses --- */
 
+static bool nothing_there(int channel)
+{
+	char byte;
+
+	return recv(channel, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+/* The first at once, since the PD has nothing to do; the others with the last of eight, or before the
+ * loop waits. */
+static void calls_of_one_round_go_together(void **state)
+{
+	struct fixture *f = *state;
+	struct dsp_got got;
+	uint64_t last;
+
+	assert_int_equal(rig_submit(&f->rig, f->a.session, &null_call, 10), 0);
+	assert_false(nothing_there(f->a.channel));
+	got = dsp_expect(&f->dsp, f->a.channel, SOFTDSP_CALL, SOFTDSP_SIZE(call));
+	dsp_respond(f->a.channel, got.msg.ctx, 0);
+	for (unsigned i = 1; i < 11; i++) {
+		assert_int_equal(nothing_there(f->a.channel), i <= 8);
+		assert_int_equal(rig_submit(&f->rig, f->a.session, &null_call, 10 + i), 0);
+	}
+	for (unsigned i = 1; i < 11; i++) {
+		last = got.msg.ctx;
+		got = dsp_expect(&f->dsp, f->a.channel, SOFTDSP_CALL, SOFTDSP_SIZE(call));
+		assert_int_equal(fastrpc_ctx_generation(got.msg.ctx),
+				 fastrpc_ctx_generation(last) + 1);
+		dsp_respond(f->a.channel, got.msg.ctx, (int32_t)i);
+	}
+	for (unsigned i = 0; i < 11; i++)
+		assert_int_equal(rig_wait(&f->rig, 10 + i).result, i);
+}
+
+/* What is sent at once takes along what waits for the end of the round. */
+static void a_mapping_does_not_overtake_a_call(void **state)
+{
+	struct fixture *f = *state;
+	void *view;
+	struct qda_device_buffer *buffer = rig_buffer(&f->rig, PAGE, &view);
+	const struct qda_device_arg arg = { .buffer = buffer, .length = 8 };
+	const struct qda_device_call call = { .handle = HANDLE,
+					      .sc = fastrpc_sc(0, 2, 1, 0, 0, 0),
+					      .args = &arg };
+	static const uint32_t kinds[] = { SOFTDSP_CALL, SOFTDSP_CALL, SOFTDSP_MAP, SOFTDSP_CALL };
+	struct dsp_got got[4];
+
+	assert_int_equal(rig_submit(&f->rig, f->a.session, &null_call, 10), 0);
+	assert_int_equal(rig_submit(&f->rig, f->a.session, &null_call, 11), 0);
+	assert_int_equal(rig_submit(&f->rig, f->a.session, &call, 12), 0);
+	for (unsigned i = 0; i < 4; i++)
+		got[i] = dsp_expect(&f->dsp, f->a.channel, kinds[i],
+				    i == 2 ? SOFTDSP_SIZE(map) : SOFTDSP_SIZE(call));
+	close(got[2].fd);
+	assert_int_equal(got[1].record.call.maps, 1);
+	assert_int_equal(got[2].record.map.maps, 2);
+	assert_int_equal(got[3].record.call.maps, 2);
+	dsp_respond(f->a.channel, got[0].msg.ctx, 0);
+	dsp_respond(f->a.channel, got[1].msg.ctx, 0);
+	dsp_respond(f->a.channel, got[3].msg.ctx, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_wait(&f->rig, 10 + i).err, 0);
+	f->rig.ops->buffer_release(buffer);
+	dsp_expect(&f->dsp, f->a.channel, SOFTDSP_UNMAP, SOFTDSP_SIZE(map));
+}
+
 static void a_doubled_response_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -563,6 +629,8 @@ int main(void)
 		TEST(a_call_is_sent_as_the_format_says),
 		TEST(a_buffer_is_mapped_once_and_unmapped_when_released),
 		TEST(a_read_only_buffer_is_mapped_read_only),
+		TEST(calls_of_one_round_go_together),
+		TEST(a_mapping_does_not_overtake_a_call),
 		TEST(a_doubled_response_is_dropped),
 		TEST(forged_context_words_are_dropped),
 		TEST(a_pd_cannot_answer_for_another),
