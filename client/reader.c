@@ -330,6 +330,15 @@ static void wait_idle(struct qda_client *c)
 	c->n_idlers--;
 }
 
+/* Take one datagram in if there is any. Under `lock`, which has nobody reading. */
+static int take_one(struct qda_client *c)
+{
+	int n = turn(c, MSG_DONTWAIT);
+
+	pass_on(c);
+	return n == 0;
+}
+
 /* Wait, without having the role, until something can be read (or written, if asked for), and take
  * one datagram in unless somebody else does. Under `lock`. Returns 1 if there was anything to do.
  */
@@ -338,6 +347,8 @@ static int step(struct qda_client *c, short events, int timeout_ms)
 	struct pollfd p = { .fd = c->fd, .events = events };
 	int n;
 
+	if (events == POLLIN && !timeout_ms && !c->reading)
+		return take_one(c); /* which tells as well as poll() */
 	pthread_mutex_unlock(&c->lock);
 	n = poll(&p, 1, timeout_ms);
 	pthread_mutex_lock(&c->lock);
@@ -349,9 +360,7 @@ static int step(struct qda_client *c, short events, int timeout_ms)
 		wait_idle(c);
 		return timeout_ms != 0;
 	}
-	n = turn(c, MSG_DONTWAIT);
-	pass_on(c);
-	return n == 0;
+	return take_one(c);
 }
 
 /* --- sending and waiting --- */
