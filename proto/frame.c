@@ -18,42 +18,47 @@ union control {
 	struct cmsghdr align;
 };
 
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = v & 255;
-	p[1] = v >> 8;
-}
+/* The header as it is on the wire. */
+struct header {
+	uint16_t magic;
+	uint8_t version, flags;
+	uint16_t type, body_len;
+	uint64_t serial;
+};
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
+_Static_assert(sizeof(struct header) == QDA_FRAME_SIZE, "no padding");
 
 void qda_frame_write(uint8_t out[QDA_FRAME_SIZE], const struct qda_frame *frame)
 {
-	put16(out, QDA_FRAME_MAGIC);
-	out[2] = frame->version;
-	out[3] = frame->flags;
-	put16(out + 4, frame->type);
-	put16(out + 6, frame->body_len);
-	for (unsigned i = 0; i < 8; i++)
-		out[8 + i] = frame->serial >> 8 * i & 255;
+	const struct header header = {
+		.magic = QDA_FRAME_MAGIC,
+		.version = frame->version,
+		.flags = frame->flags,
+		.type = frame->type,
+		.body_len = frame->body_len,
+		.serial = frame->serial,
+	};
+
+	memcpy(out, &header, sizeof(header));
 }
 
 int qda_frame_read(const uint8_t *bytes, size_t n, struct qda_frame *frame)
 {
-	if (n < QDA_FRAME_SIZE || get16(bytes) != QDA_FRAME_MAGIC)
+	struct header header;
+
+	if (n < sizeof(header))
+		return -EBADMSG;
+	memcpy(&header, bytes, sizeof(header));
+	if (header.magic != QDA_FRAME_MAGIC || header.flags > QDA_FRAME_EVENT ||
+	    header.body_len > n - sizeof(header))
 		return -EBADMSG;
 	*frame = (struct qda_frame){
-		.version = bytes[2],
-		.flags = bytes[3],
-		.type = get16(bytes + 4),
-		.body_len = get16(bytes + 6),
+		.version = header.version,
+		.flags = header.flags,
+		.type = header.type,
+		.body_len = header.body_len,
+		.serial = header.serial,
 	};
-	for (unsigned i = 0; i < 8; i++)
-		frame->serial |= (uint64_t)bytes[8 + i] << 8 * i;
-	if (frame->flags > QDA_FRAME_EVENT || frame->body_len > n - QDA_FRAME_SIZE)
-		return -EBADMSG;
 	return 0;
 }
 

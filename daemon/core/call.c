@@ -263,14 +263,13 @@ static int convert_args(struct qda_call *call, const struct qda_call_request *re
 	return 0;
 }
 
-/* Places of the inline arguments in the call's staging. */
+/* Places of the inline arguments in the call's staging; there are some. */
 static int plan(struct qda_call *call, const struct qda_call_request *request,
 		struct qda_fail *fail)
 {
 	struct qda_call_scratch *s = call->client->core->pools.scratch;
 	unsigned bufs = fastrpc_sc_bufs(call->sc);
 	uint32_t sc = fastrpc_sc(0, 0, fastrpc_sc_in(call->sc), fastrpc_sc_out(call->sc), 0, 0);
-	bool any = false;
 	__u32 size;
 	int r;
 
@@ -282,10 +281,7 @@ static int plan(struct qda_call *call, const struct qda_call_request *request,
 			.length = is_inline ? request->args[i].length : 0,
 			.kind = FASTRPC_ARG_INLINE,
 		};
-		any |= is_inline && request->args[i].length;
 	}
-	if (!any)
-		return 0;
 	r = fastrpc_check(sc, s->args, bufs);
 	if (r == 0)
 		r = fastrpc_plan(sc, s->args, 0, QDA_STAGING_BYTES, s->places, s->order, &size);
@@ -409,7 +405,8 @@ static int accept_call(struct qda_call *call, const struct qda_call_request *req
 	r = charge(call, out_bytes, fail);
 	if (r < 0)
 		return r;
-	r = plan(call, request, fail);
+	if (request->n_in || out_bytes)
+		r = plan(call, request, fail);
 	if (r < 0)
 		return r;
 	call->accepted_ns = qda_core_now(call->client->core);

@@ -87,20 +87,12 @@ static void send_invoked(struct qda_conn *conn, uint64_t serial, const struct qd
 		qda_conn_doom(conn);
 }
 
-/* The end of every request that waited. */
-static void on_end(const struct qda_reply_to *to, const struct qda_outcome *outcome)
+static void send_outcome(struct qda_conn *conn, const struct qda_reply_to *to,
+			 const struct qda_outcome *outcome)
 {
-	struct qda_conn *conn = to->front;
 	struct qda_msg_reply reply = { .type = to->tag };
 
-	if (outcome->fail) {
-		send_fail(conn, to->serial, to->tag, outcome->fail);
-		return;
-	}
 	switch (to->tag) {
-	case QDA_TYPE_INVOKE:
-		send_invoked(conn, to->serial, outcome->invoked);
-		return;
 	case QDA_TYPE_SESSION_OPEN:
 		reply.session_open.session = outcome->id;
 		break;
@@ -114,6 +106,19 @@ static void on_end(const struct qda_reply_to *to, const struct qda_outcome *outc
 		break;
 	}
 	send_reply(conn, to->serial, &reply, 0, -1);
+}
+
+/* The end of every request that waited. */
+static void on_end(const struct qda_reply_to *to, const struct qda_outcome *outcome)
+{
+	struct qda_conn *conn = to->front;
+
+	if (outcome->fail)
+		send_fail(conn, to->serial, to->tag, outcome->fail);
+	else if (to->tag == QDA_TYPE_INVOKE)
+		send_invoked(conn, to->serial, outcome->invoked);
+	else
+		send_outcome(conn, to, outcome);
 }
 
 static struct qda_reply_to reply_to(const struct qda_request *r)
