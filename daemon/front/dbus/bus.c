@@ -106,10 +106,8 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct qda_dbus *dbus = prepare->data;
 
-	if (!dbus->bus)
-		return;
-	qda_dbus_peers_reap(dbus);
-	arm(dbus);
+	if (dbus->bus)
+		arm(dbus);
 }
 
 /* --- the beginning of one --- */
@@ -218,11 +216,12 @@ int qda_dbus_new(struct qda_front *front, const struct qda_dbus_config *config,
 		return -ENOMEM;
 	dbus->front = front;
 	dbus->config = *config;
-	dbus->timer.data = dbus->prepare.data = dbus;
-	dbus->open_handles = 2;
+	dbus->timer.data = dbus->prepare.data = dbus->reaper.data = dbus;
+	dbus->open_handles = 3;
 	RB_INIT(&dbus->peers);
 	TAILQ_INIT(&dbus->doomed);
 	uv_timer_init(front->loop, &dbus->timer);
+	uv_idle_init(front->loop, &dbus->reaper);
 	uv_prepare_init(front->loop, &dbus->prepare);
 	uv_prepare_start(&dbus->prepare, on_prepare);
 	try_connect(dbus);
@@ -245,4 +244,5 @@ void qda_dbus_close(struct qda_dbus *dbus)
 	disconnect(dbus);
 	uv_close((uv_handle_t *)&dbus->timer, on_closed);
 	uv_close((uv_handle_t *)&dbus->prepare, on_closed);
+	uv_close((uv_handle_t *)&dbus->reaper, on_closed);
 }

@@ -52,6 +52,7 @@ struct qda_dbus {
 	bool lost;			/* the connection ended: seen to from the loop */
 	struct qda_dbus_peers peers;
 	struct qda_dbus_peer_list doomed;
+	uv_idle_t reaper;		/* runs as long as there are some */
 	unsigned n_asking;
 	uint64_t next_serial;		/* of requests that nobody can cancel */
 	uint8_t bytes[QDA_DBUS_INLINE_MAX];	/* inline data of the call at hand */
@@ -110,8 +111,10 @@ struct qda_dbus_method {
 
 int qda_dbus_peers_start(struct qda_dbus *dbus);
 void qda_dbus_peers_end(struct qda_dbus *dbus);
-/* End those whom somebody has ended. */
-void qda_dbus_peers_reap(struct qda_dbus *dbus);
+/* Somebody has ended this one: its end comes from the loop. */
+void qda_dbus_peer_doom(struct qda_dbus_peer *peer);
+/* The reaper. */
+void qda_dbus_peers_reap(uv_idle_t *reaper);
 /* Known ones only. NULL for messages of the bus itself. */
 struct qda_dbus_peer *qda_dbus_peer_of(struct qda_dbus *dbus, sd_bus_message *message);
 /* Of a client of core; NULL when it is not of the bus. */

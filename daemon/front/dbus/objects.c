@@ -415,11 +415,7 @@ static void on_domain_changed(void *front, const char *name, const char *state)
 
 static void on_end_of_client(void *front)
 {
-	struct qda_dbus_peer *peer = front;
-
-	if (!peer->doomed)
-		TAILQ_INSERT_TAIL(&peer->dbus->doomed, peer, doomed_link);
-	peer->doomed = true;
+	qda_dbus_peer_doom(front);
 }
 
 /* Nobody watches from the bus: `happened` is never called. */

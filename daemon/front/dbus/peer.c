@@ -13,6 +13,7 @@
 
 #include "front/dbus/internal.h"
 #include "front/principal.h"
+#include "util/stall.h"
 
 #define BUS_NAME      "org.freedesktop.DBus"
 #define BUS_PATH      "/org/freedesktop/DBus"
@@ -106,13 +107,26 @@ void qda_dbus_peers_end(struct qda_dbus *dbus)
 		end(peer, NULL);
 }
 
-void qda_dbus_peers_reap(struct qda_dbus *dbus)
+void qda_dbus_peer_doom(struct qda_dbus_peer *peer)
 {
+	if (peer->doomed)
+		return;
+	peer->doomed = true;
+	TAILQ_INSERT_TAIL(&peer->dbus->doomed, peer, doomed_link);
+	uv_idle_start(&peer->dbus->reaper, qda_dbus_peers_reap);
+}
+
+/* Not before the loop waits: what comes of it for others must still be sent. */
+void qda_dbus_peers_reap(uv_idle_t *reaper)
+{
+	struct qda_dbus *dbus = reaper->data;
 	struct qda_dbus_peer *peer;
 	struct qda_fail fail;
 
 	qda_fail(&fail, ECANCELED, "an administrator ended this client; its sessions and buffers are "
 		 "gone");
+	qda_stall_mark();
+	uv_idle_stop(reaper);
 	while ((peer = TAILQ_FIRST(&dbus->doomed)))
 		end(peer, &fail);
 }
