@@ -100,9 +100,9 @@ const char *device_kind(void)
 
 /* --- start --- */
 
-static void write_config(const struct broker *b, const char *text)
+void broker_configure(const struct broker *b, const char *text)
 {
-	FILE *file = fopen(b->conf, "wxe");
+	FILE *file = fopen(b->conf, "we");
 
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
@@ -111,6 +111,8 @@ static void write_config(const struct broker *b, const char *text)
 		assert_true(fputs("\n[quota default]\nrequests=10M\nburst=10M\n", file) >= 0);
 	if (on_accel())
 		assert_true(fputs("\n[domain cdsp]\ndevice=accel\n", file) >= 0);
+	else if (b->system)
+		assert_true(fputs("\n[domain cdsp]\nmodules=" SKELS "\n", file) >= 0);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -161,6 +163,7 @@ static void exec_broker(const struct broker *b, const struct broker_options *o, 
 	}
 	unsetenv("QDAD_SOCKET");
 	unsetenv("DSP_LIBRARY_PATH");
+	unsetenv("JOURNAL_STREAM"); /* it is to write to b->log */
 	if (o->nofile && setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		_exit(99);
 	execv(QDAD, (char *const *)argv);
@@ -204,7 +207,11 @@ void broker_start(struct broker *b, const struct broker_options *o)
 	const char *tmp = getenv("TMPDIR");
 	int ready[2], heap = -1;
 
-	*b = (struct broker){ .log = high(memfd_create("log", MFD_CLOEXEC)), .ended = true };
+	*b = (struct broker){
+		.log = high(memfd_create("log", MFD_CLOEXEC)),
+		.system = o->system,
+		.ended = true,
+	};
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	snprintf(b->dir, sizeof(b->dir), "%.32s/qdad-test.XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(b->dir));
@@ -212,7 +219,7 @@ void broker_start(struct broker *b, const struct broker_options *o)
 		assert_int_equal(chmod(b->dir, 0755), 0);
 	snprintf(b->socket, sizeof(b->socket), "%s/qdad.sock", b->dir);
 	snprintf(b->conf, sizeof(b->conf), "%s/conf", b->dir);
-	write_config(b, o->config ? o->config : "");
+	broker_configure(b, o->config ? o->config : "");
 	if (o->stale)
 		leave_socket(b);
 	if (o->heap && !SANITIZED)

@@ -33,6 +33,7 @@ struct broker {
 	char socket[96];
 	char conf[96];
 	pid_t pid;
+	bool system;		/* not --user */
 	int log;		/* memfd: what it wrote to standard output and error */
 	struct heap *heap;	/* shared with its malloc hook; NULL: not hooked */
 	bool ended;		/* reaped already */
@@ -48,6 +49,9 @@ struct broker_options {
 	bool heap;		/* count its heap, where that can be done */
 };
 
+/* Its configuration file: this text, and what every broker of the tests has. It is read at the start,
+ * or when it is told so. */
+void broker_configure(const struct broker *b, const char *text);
 /* Start and wait until it is ready. */
 void broker_start(struct broker *b, const struct broker_options *options);
 /* End it by SIGTERM: it must exit with 0, soon, and leave no process and no file. */

@@ -29,15 +29,10 @@ enum { PLAIN = 54331, ADMIN, UNKNOWN, BRINGER, SOME_USER = 54400 };
 	"[policy 15-bringer]\nuser=54334\ndirs=yes\nurgent=yes\nallow=yes\n"                      \
 	"[policy 30-plain]\nuser=54331\nkind=unsigned\nallow=yes\n"
 
-static const char *domain_rules(void)
-{
-	return device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "";
-}
-
 static int setup_system(void **state)
 {
 	static char config[4096];
-	int n = snprintf(config, sizeof(config), "%s%s", RULES, domain_rules());
+	int n = snprintf(config, sizeof(config), "%s", RULES);
 
 	for (uid_t uid = SOME_USER; uid < SOME_USER + 20; uid++)
 		n += snprintf(config + n, sizeof(config) - (size_t)n,
@@ -52,18 +47,6 @@ static char greet(const char *socket)
 
 	return p && !peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "stranger" }))->status.code ? 'y' :
 												'n';
-}
-
-static void rewrite(const struct broker *b, const char *text)
-{
-	FILE *file = fopen(b->conf, "we");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_true(fputs(device_has(DEVICE_OWN_DSP) ? domain_rules() :
-						       "[domain cdsp]\ndevice=accel\n",
-			  file) >= 0);
-	assert_int_equal(fclose(file), 0);
 }
 
 /* --- wrong usage --- */
@@ -438,12 +421,12 @@ static void reload_says_what_it_cannot_change_and_what_is_wrong(void **state)
 
 	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
 	assert_string_equal(said.out, "the configuration was read again\n");
-	rewrite(b, "[daemon]\nsocket=/elsewhere\n");
+	broker_configure(b, "[daemon]\nsocket=/elsewhere\n");
 	assert_int_equal(QDACTL_RUN(b, "--json", "reload"), 0);
 	o = parse_json(said.out);
 	json_text(o, "text");
 	json_object_put(o);
-	rewrite(b, "[connection]\nsessions=many\n");
+	broker_configure(b, "[connection]\nsessions=many\n");
 	QDACTL_FAILS(b, getuid(), 1, "conf:2: sessions=many", "reload");
 	assert_string_equal(said.out, "");
 }

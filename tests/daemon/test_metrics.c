@@ -29,8 +29,7 @@ static int setup_with(void **state, const char *policy)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chmod(dir, 0755), 0);
 	snprintf(path, sizeof(path), "%s/metrics.sock", dir);
-	snprintf(config, sizeof(config), "[daemon]\nmetrics=%s\n%s%s", path, policy,
-		 device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "");
+	snprintf(config, sizeof(config), "[daemon]\nmetrics=%s\n%s", path, policy);
 	return broker_setup_with(state,
 				 &(struct broker_options){ .config = config, .system = true });
 }

@@ -26,12 +26,8 @@ enum { PLAIN = 54341, WATCHER };
 
 static int setup_system(void **state)
 {
-	static char config[1024];
-
-	snprintf(config, sizeof(config), "%s%s", RULES,
-		 device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "");
 	return broker_setup_with(state,
-				 &(struct broker_options){ .config = config, .system = true });
+				 &(struct broker_options){ .config = RULES, .system = true });
 }
 
 static bool has_said(const struct command *c)

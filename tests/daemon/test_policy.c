@@ -36,15 +36,11 @@ enum { BARRED = 54320, NULL_ONLY, OPERATOR, BRINGER, PLAIN, IN_A_UNIT };
 	"[policy 50-unit]\nunit=" UNIT_A "\nallow=yes\n"                                           \
 	"[policy 60-no-args]\nmodule=file:///libqda_args*\nallow=no\n"                             \
 	"[policy 70-plain]\nuser=54324\nkind=unsigned\nallow=yes\n"
-#define DOMAIN "[domain cdsp]\nmodules=" SKELS "\n"
 
 static int setup(void **state)
 {
-	return broker_setup_with(
-		state, &(struct broker_options){
-			       .config = device_has(DEVICE_OWN_DSP) ? RULES DOMAIN : RULES,
-			       .system = true,
-		       });
+	return broker_setup_with(state,
+				 &(struct broker_options){ .config = RULES, .system = true });
 }
 
 static void need_root(void)
@@ -199,19 +195,6 @@ static void operators_do_what_their_rule_says(void **state)
 
 /* --- reload --- */
 
-static void rewrite(const struct broker *b, const char *text)
-{
-	FILE *file = fopen(b->conf, "we");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	if (device_has(DEVICE_OWN_DSP))
-		fputs(DOMAIN, file);
-	else
-		fputs("[domain cdsp]\ndevice=accel\n", file);
-	assert_int_equal(fclose(file), 0);
-}
-
 static unsigned said(const struct broker *b, const char *what)
 {
 	unsigned n = 0;
@@ -233,7 +216,7 @@ static void reload_changes_the_policy_under_load(void **state)
 	p = peer_new(b);
 	handle = peer_open(p, QDA_NULL_URI);
 	for (unsigned i = 0; i < 40; i++) {
-		rewrite(b, i % 2 ? allow : refuse);
+		broker_configure(b, i % 2 ? allow : refuse);
 		for (unsigned k = 0; k < 32; k++) {
 			invocation_post(p, invocation_new(handle, QDA_NULL_NOTHING));
 			if (k == 16)
@@ -248,7 +231,7 @@ static void reload_changes_the_policy_under_load(void **state)
 			;
 	}
 	assert_int_equal(stranger_says(b, PLAIN, PLAIN, say_hello), 'y');
-	rewrite(b, refuse);
+	broker_configure(b, refuse);
 	broker_signal(b, SIGHUP);
 	UNTIL (said(b, "read anew") == 41)
 		;
@@ -261,7 +244,7 @@ static void a_bad_configuration_changes_nothing_and_is_said(void **state)
 	struct broker *b = *state;
 
 	need_root();
-	rewrite(b, "[policy a]\nuser=54324\nallow=no\n[connection]\nsessions=0\nsessions=many\n");
+	broker_configure(b, "[policy a]\nuser=54324\nallow=no\n[connection]\nsessions=0\nsessions=many\n");
 	broker_signal(b, SIGHUP);
 	UNTIL (said(b, "conf:6: sessions=many: "))
 		;
@@ -274,7 +257,7 @@ static void what_cannot_change_while_running_is_said_and_the_rest_applied(void *
 	struct broker *b = *state;
 
 	need_root();
-	rewrite(b, "[domain other]\nin_flight=2\n[policy a]\nuser=54324\nallow=no\n");
+	broker_configure(b, "[domain other]\nin_flight=2\n[policy a]\nuser=54324\nallow=no\n");
 	broker_signal(b, SIGHUP);
 	UNTIL (said(b, "[domain other]: needs a restart"))
 		;

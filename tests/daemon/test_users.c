@@ -38,9 +38,8 @@ static int setup_system(void **state)
 	if (getuid() == 0)
 		the_group = some_group(&name);
 	snprintf(config, sizeof(config),
-		 "[policy default]\ngroup=%s\nkind=unsigned\nallow=yes\n%s",
-		 *name == '?' ? "0" : name,
-		 device_has(DEVICE_OWN_DSP) ? "[domain cdsp]\nmodules=" SKELS "\n" : "");
+		 "[policy default]\ngroup=%s\nkind=unsigned\nallow=yes\n",
+		 *name == '?' ? "0" : name);
 	return broker_setup_with(state,
 				 &(struct broker_options){ .config = config, .system = true });
 }
