@@ -15,12 +15,13 @@
 #include "core/monitor.h"
 
 #define MINUTE_NS 60000000000ull
+#define FAILED	  (-1)
 
 /* What is not here is not written. Ids are as in systemd/qdad.catalog. */
 static const struct kind {
 	const char *what, *id;
 	int priority;
-	int code;		/* of refusals: which of them; 0: any */
+	int code;		/* which of them: errno, FAILED any; 0: all */
 	const char *says;
 } kinds[] = {
 	{ "domain-up", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b01", LOG_INFO, 0, "is up" },
@@ -31,7 +32,9 @@ static const struct kind {
 	{ "refused", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b05", LOG_NOTICE, EACCES, "refused by the policy" },
 	{ "refused", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b06", LOG_NOTICE, EDQUOT, "refused by a quota" },
 	{ "kill", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b07", LOG_NOTICE, 0, "ended by an administrator" },
-	{ "reload", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b08", LOG_NOTICE, 0, "configuration" },
+	{ "reload", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b0a", LOG_ERR, FAILED,
+	  "the configuration is wrong, that which was read before is kept" },
+	{ "reload", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b08", LOG_NOTICE, 0, "the configuration was read anew" },
 	{ "quota-set", "3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b09", LOG_NOTICE, 0, "a quota was changed" },
 };
 
@@ -63,11 +66,19 @@ bool qda_journal_begin(uint64_t (*now)(void))
 	return journal.now;
 }
 
+static bool is_of(const struct qda_happening *happening, const struct kind *kind)
+{
+	if (strcmp(kind->what, happening->what))
+		return false;
+	if (kind->code == FAILED)
+		return happening->code;
+	return !kind->code || kind->code == happening->code;
+}
+
 static const struct kind *find(const struct qda_happening *happening)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(kinds[i].what, happening->what) &&
-		    (!kinds[i].code || kinds[i].code == happening->code))
+		if (is_of(happening, &kinds[i]))
 			return &kinds[i];
 	return NULL;
 }

@@ -177,12 +177,7 @@ static void on_hangup(uv_signal_t *signal, int number)
 		return;
 	}
 	qda_stall_mark();
-	qda_notify_reloading(&q->notify);
-	if (qdad_reload(q, &fail) < 0)
-		qdad_say("%s; the configuration that was read before is kept", fail.text);
-	else
-		qdad_say("the configuration was read anew%s%s", *fail.text ? "; " : "", fail.text);
-	qda_notify_reloaded(&q->notify);
+	qdad_reload(q, NULL, &fail); /* it tells those who are to know */
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -233,9 +228,9 @@ static int make_core(struct qdad *q)
 	return r;
 }
 
-static int reload(void *owner, struct qda_fail *fail)
+static int reload(void *owner, const struct qda_client *by, struct qda_fail *fail)
 {
-	return qdad_reload(owner, fail);
+	return qdad_reload(owner, by, fail);
 }
 
 static int make_front(struct qdad *q)

@@ -11,6 +11,7 @@
 #include "core/core.h"
 #include "notify.h"
 
+struct qda_client;
 struct qda_domain;
 struct qda_dbus;
 struct qda_front;
@@ -62,5 +63,6 @@ int qdad_make_domain(struct qdad *q, const struct qda_domain_config *config);
 /* In reload.c: read the configuration anew and apply what can change while running: rules, limits,
  * weights, in_flight, hang_ms, hello_ms, drain_ms, session_in_flight. 0: it holds now; fail->text
  * says what of it needs a restart, and is empty when nothing does. Else a negative errno with
- * *fail: nothing has changed. */
-int qdad_reload(struct qdad *q, struct qda_fail *fail);
+ * *fail: nothing has changed. Good or not, the service manager, the journal (else standard error)
+ * and those who watch are told. by: the client who asked for it, NULL: a signal. */
+int qdad_reload(struct qdad *q, const struct qda_client *by, struct qda_fail *fail);

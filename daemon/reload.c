@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/domain.h"
+#include "core/monitor.h"
 #include "front/front.h"
 #include "qdad.h"
 
@@ -114,15 +115,12 @@ static void apply(struct qdad *q, struct qda_config *config)
 	}
 }
 
-int qdad_reload(struct qdad *q, struct qda_fail *fail)
+static int read_anew(struct qdad *q, struct qda_fail *fail)
 {
 	struct remarks remarks = { .used = 0 };
 	struct qda_config config;
-	int r;
+	int r = qda_config_init(&config, q->options.user_mode);
 
-	if (q->state != QDAD_RUNNING)
-		return qda_fail(fail, ESHUTDOWN, "the daemon is stopping: it reads nothing anew");
-	r = qda_config_init(&config, q->options.user_mode);
 	if (r == 0)
 		r = qdad_prepare(&config, &q->options, true);
 	if (r == 0) {
@@ -133,5 +131,35 @@ int qdad_reload(struct qdad *q, struct qda_fail *fail)
 		qda_fail(fail, -r, "%s", *config.error ? config.error : qda_strerror(r));
 	}
 	qda_config_deinit(&config);
+	return r;
+}
+
+/* What stands in the configuration is not for everybody. */
+static void tell(const struct qdad *q, const struct qda_client *by, const struct qda_fail *fail)
+{
+	qda_monitor(q->core, &(struct qda_happening){ .what = "reload",
+						      .client = by,
+						      .is_private = true,
+						      .code = fail->code,
+						      .text = fail->text });
+	if (q->core->config.happened)
+		return; /* the journal has it */
+	if (fail->code)
+		qdad_say("%s; the configuration that was read before is kept", fail->text);
+	else
+		qdad_say("the configuration was read anew%s%s", *fail->text ? "; " : "",
+			 fail->text);
+}
+
+int qdad_reload(struct qdad *q, const struct qda_client *by, struct qda_fail *fail)
+{
+	int r;
+
+	if (q->state != QDAD_RUNNING)
+		return qda_fail(fail, ESHUTDOWN, "the daemon is stopping: it reads nothing anew");
+	qda_notify_reloading(&q->notify);
+	r = read_anew(q, fail);
+	tell(q, by, fail);
+	qda_notify_reloaded(&q->notify);
 	return r;
 }

@@ -116,7 +116,7 @@ const struct verb verb_monitor = {
 	"Prints what happens at the broker as it happens, a line each (with --json a JSON\n"
 	"object each): client-new, client-gone, session-open, session-closed, session-lost,\n"
 	"session-hung, refused, domain-up, domain-down, domain-starting, reload, quota-set,\n"
-	"kill. Of clients of other users only for root, and whom the policy gives\n"
-	"admin=status. Ends when the broker does.\n",
+	"kill. Of clients of other users, and of the configuration, only for root, and\n"
+	"whom the policy gives admin=status. Ends when the broker does.\n",
 	run_monitor,
 };

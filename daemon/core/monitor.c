@@ -17,14 +17,20 @@ void qda_client_watch(struct qda_client *client, bool watch)
 		TAILQ_REMOVE(&client->core->watchers, client, watch_link);
 }
 
+static bool may_know(const struct qda_client *watcher, const struct qda_happening *happening)
+{
+	if (happening->client)
+		return qda_client_may_see(watcher, happening->client->principal.uid);
+	return !happening->is_private || qda_client_may_see(watcher, QDA_ID_UNMAPPED);
+}
+
 void qda_monitor(struct qda_core *core, const struct qda_happening *happening)
 {
-	const struct qda_client *subject = happening->client;
 	struct qda_client *watcher;
 
 	if (core->config.happened)
 		core->config.happened(happening);
 	TAILQ_FOREACH (watcher, &core->watchers, watch_link)
-		if (!subject || qda_client_may_see(watcher, subject->principal.uid))
+		if (may_know(watcher, happening))
 			watcher->ops->happened(watcher->front, happening);
 }

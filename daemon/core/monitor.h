@@ -13,6 +13,7 @@
 struct qda_happening {
 	const char *what;		/* "client-new", "session-lost", ...: see monitor.c */
 	const struct qda_client *client;	/* whom it is about, or NULL */
+	bool is_private;		/* of none: only for who may see other users' rows */
 	uint64_t session;		/* its number, or 0 */
 	const char *domain;		/* or NULL */
 	int code;			/* errno, or 0 */
@@ -26,5 +27,6 @@ static inline bool qda_monitored(const struct qda_core *core)
 	return core->config.happened || !TAILQ_EMPTY(&core->watchers);
 }
 
-/* Tell those who may see the client that it is about; what is about none is told to all. */
+/* Tell those who may see the client that it is about; what is about none and not private is told to
+ * all. */
 void qda_monitor(struct qda_core *core, const struct qda_happening *happening);

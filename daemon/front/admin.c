@@ -31,10 +31,9 @@ int qda_handle_reload(const struct qda_request *r, struct qda_fail *fail)
 		return e;
 	if (!config->reload)
 		return qda_fail(fail, EOPNOTSUPP, "this daemon has no configuration to read again");
-	e = config->reload(config->owner, fail);
+	e = config->reload(config->owner, r->conn->client, fail);
 	if (e < 0)
 		return e;
-	tell(r, "reload", fail->text);
 	reply.reload.text = fail->text;
 	qda_request_answer(r, &reply, -1);
 	return 0;

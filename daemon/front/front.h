@@ -23,9 +23,10 @@ struct qda_front_config {
 	mode_t mode;			/* of the socket file */
 	uint32_t hello_ms;		/* a connection must say Hello within */
 	const char *version;		/* "qdad 0.1.0" */
-	/* Read the configuration anew. 0: it holds now, and fail->text says what of it needs a restart
-	 * ("" is nothing). Else a negative errno with *fail, and the old one holds. */
-	int (*reload)(void *owner, struct qda_fail *fail);
+	/* Read the configuration anew, for this client, and tell those who watch. 0: it holds now, and
+	 * fail->text says what of it needs a restart ("" is nothing). Else a negative errno with
+	 * *fail, and the old one holds. */
+	int (*reload)(void *owner, const struct qda_client *by, struct qda_fail *fail);
 	void *owner;
 };
 

@@ -142,14 +142,45 @@ static void what_administrators_do_is_told(void **state)
 
 	assert_int_equal(QDACTL_RUN(b, "quota", "set", "total", "calls=77"), 0);
 	assert_string_equal(json_text(await(&c, "quota-set"), "text"), "all together: calls=77");
-	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
-	await(&c, "reload");
 	snprintf(id, sizeof(id), "%" PRId64, client);
 	assert_int_equal(QDACTL_RUN(b, "kill", "client", id), 0);
 	assert_int_equal(json_number(await(&c, "kill"), "client"), client);
 	while (json_number(await(&c, "client-gone"), "client") != client) /* qdactl may be first */
 		;
 	peer_free(p);
+	command_end(&c, SIGTERM);
+}
+
+/* What is told of a reload, whichever way it was asked for; error 0: it succeeded. */
+static const char *reload(struct command *c, struct broker *b, bool by_signal, int error)
+{
+	struct json_object *event;
+
+	if (by_signal)
+		broker_signal(b, SIGHUP);
+	else
+		assert_int_equal(QDACTL_RUN(b, "reload"), error ? 1 : 0);
+	event = await(c, "reload");
+	assert_int_equal(json_object_object_get_ex(event, "client", NULL), !by_signal);
+	assert_int_equal(json_object_object_get_ex(event, "error", NULL), error != 0);
+	if (error)
+		assert_int_equal(json_number(event, "error"), error);
+	return json_text(event, "text");
+}
+
+static void a_reload_is_told_whoever_asked_for_it_good_or_failed(void **state)
+{
+	struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+
+	for (int by_signal = 0; by_signal < 2; by_signal++) {
+		broker_configure(b, "[daemon]\nhello_ms=5001\n");
+		assert_string_equal(reload(&c, b, by_signal, 0), "");
+		broker_configure(b, "[daemon]\nmetrics=/elsewhere\n");
+		assert_string_equal(reload(&c, b, by_signal, 0), "[daemon] metrics: needs a restart");
+		broker_configure(b, "[connection]\nsessions=many\n");
+		expect_text(reload(&c, b, by_signal, -EINVAL), "conf:2: sessions=many");
+	}
 	command_end(&c, SIGTERM);
 }
 
@@ -232,6 +263,23 @@ static void only_who_may_sees_others(void **state)
 		while (strcmp(json_text(event, "what"), "client-gone"));
 	}
 	assert_int_equal(json_number(expect(&watcher, "session-open"), "uid"), 0);
+	command_end(&plain, SIGTERM);
+	command_end(&watcher, SIGTERM);
+}
+
+/* What is wrong in the configuration is not for everybody. */
+static void a_reload_by_signal_is_told_to_who_may_see_all(void **state)
+{
+	struct command plain, watcher;
+
+	need_root();
+	plain = monitor_new(*state, PLAIN);
+	watcher = monitor_new(*state, WATCHER);
+	broker_configure(*state, "[connection]\nsessions=many\n");
+	expect_text(reload(&watcher, *state, true, -EINVAL), "sessions=many");
+	make_mark(*state, PLAIN);
+	assert_string_equal(json_text(next_event(&plain), "what"), "client-new");
+	assert_true(is_mark(next_event(&plain))); /* nothing before */
 	command_end(&plain, SIGTERM);
 	command_end(&watcher, SIGTERM);
 }
@@ -322,10 +370,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_happens_is_told_in_order),
 		TEST(what_administrators_do_is_told),
+		TEST(a_reload_is_told_whoever_asked_for_it_good_or_failed),
 		TEST(a_domain_that_goes_and_comes_is_told),
 		TEST(lines_for_people_say_when_what_and_who),
 		TEST(a_monitor_ends_with_the_broker),
 		TEST_WITH(only_who_may_sees_others, setup_system),
+		TEST_WITH(a_reload_by_signal_is_told_to_who_may_see_all, setup_system),
 		TEST_WITH(a_watcher_who_does_not_read_loses_events_and_costs_nothing, setup_heap),
 		TEST(lost_events_are_counted),
 	};

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How much a user can have written into the journal.
+ * What is written into the journal, and how much of it a user can cause.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include <cmocka.h>
 
+#include "core/monitor.h"
 #include "journal.h"
 
 #define SECOND	1000000000ull
@@ -60,12 +64,74 @@ static void many_users_together_are_limited_too(void **state)
 	assert_int_equal(n, QDA_JOURNAL_SLOTS * QDA_JOURNAL_BURST);
 }
 
+/* --- entries --- */
+
+static char entry[1024]; /* the last one, a line for each field */
+
+/* In place of libsystemd's, which would write it. */
+int sd_journal_sendv_with_location(const char *file, const char *line, const char *func,
+				   const struct iovec *iov, int n);
+int sd_journal_sendv_with_location(const char *file, const char *line, const char *func,
+				   const struct iovec *iov, int n)
+{
+	size_t used = 0;
+
+	for (int i = 0; i < n; i++)
+		used += (size_t)snprintf(entry + used, sizeof(entry) - used, "%.*s\n",
+					 (int)iov[i].iov_len, (const char *)iov[i].iov_base);
+	return 0;
+}
+
+static uint64_t no_time(void)
+{
+	return 0;
+}
+
+static int begin_entries(void **state)
+{
+	assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
+	assert_true(qda_journal_begin(no_time));
+	return 0;
+}
+
+static void a_reload_is_written_good_or_failed(void **state)
+{
+	struct qda_client by = { .id = 7, .principal.uid = 1000 };
+
+	qda_journal_happened(&(struct qda_happening){ .what = "reload", .text = "" });
+	assert_string_equal(entry, "MESSAGE_ID=3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b08\nPRIORITY=5\n"
+				   "MESSAGE=the configuration was read anew\n");
+	qda_journal_happened(&(struct qda_happening){
+		.what = "reload", .client = &by, .code = EINVAL, .text = "conf:2: a=b" });
+	assert_string_equal(entry,
+			    "MESSAGE_ID=3c0d2f6b8a5e4a0f9b7d1c2e4f6a8b0a\nPRIORITY=3\n"
+			    "QDA_UID=1000\nQDA_CLIENT=7\nMESSAGE=the configuration is wrong, that "
+			    "which was read before is kept: conf:2: a=b\n");
+}
+
+static void refusals_are_written_by_their_code(void **state)
+{
+	struct qda_happening refused = { .what = "refused", .code = EACCES, .text = "no" };
+
+	qda_journal_happened(&refused);
+	assert_non_null(strstr(entry, "MESSAGE=refused by the policy: no\n"));
+	refused.code = EDQUOT;
+	qda_journal_happened(&refused);
+	assert_non_null(strstr(entry, "MESSAGE=refused by a quota: no\n"));
+	*entry = '\0';
+	refused.code = ENOENT;
+	qda_journal_happened(&refused);
+	assert_string_equal(entry, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_burst_is_cut_and_counted, begin),
 		cmocka_unit_test_setup(kinds_are_limited_apart, begin),
 		cmocka_unit_test_setup(many_users_together_are_limited_too, begin),
+		cmocka_unit_test_setup(a_reload_is_written_good_or_failed, begin_entries),
+		cmocka_unit_test_setup(refusals_are_written_by_their_code, begin_entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,12 +210,11 @@ static int reload(struct qda_dbus_request *r, struct qda_fail *fail)
 		return e;
 	if (!config->reload)
 		return qda_fail(fail, EOPNOTSUPP, "this daemon has no configuration to read again");
-	e = config->reload(config->owner, fail);
+	e = config->reload(config->owner, r->peer->client, fail);
 	if (e == -EACCES || e == -EPERM)
 		fail->code = EINVAL; /* of a file, not of the caller */
 	if (e < 0)
 		return -fail->code;
-	tell(r, "reload", fail->text);
 	sd_bus_reply_method_return(r->message, "s", qda_dbus_clean(fail->text, text, sizeof(text)));
 	return 0;
 }
