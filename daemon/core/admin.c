@@ -13,13 +13,20 @@
 #include "core/monitor.h"
 #include "core/session.h"
 
-/* One's own needs no right. */
-static int check_kill(struct qda_client *by, const struct qda_client *victim,
-		      struct qda_fail *fail)
+/* One's own needs no right. Whoever has none is told the same of what is others' and of what is not
+ * there (no victim): numbers that exist are not to be found by trying. */
+static int check_kill(struct qda_client *by, const struct qda_client *victim, const char *what,
+		      uint64_t number, struct qda_fail *fail)
 {
-	if (by->principal.uid == victim->principal.uid && by->principal.uid != QDA_ID_UNMAPPED)
+	uid_t uid = by->principal.uid;
+	struct qda_fail why;
+
+	if (victim && uid == victim->principal.uid && uid != QDA_ID_UNMAPPED)
 		return 0;
-	return qda_client_check_admin(by, QDA_ADMIN_KILL, fail);
+	if (qda_client_check_admin(by, QDA_ADMIN_KILL, &why) == 0)
+		return 0;
+	return qda_fail(fail, EACCES, "%s %" PRIu64 " is none of yours; %.400s", what, number,
+			why.text);
 }
 
 static void tell_kill(const struct qda_client *by, struct qda_happening *happening)
@@ -42,13 +49,13 @@ int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *f
 	TAILQ_FOREACH (client, &by->core->clients, link)
 		if (client->id == id)
 			break;
+	r = check_kill(by, client, "client", id, fail);
+	if (r < 0)
+		return r;
 	if (!client)
 		return qda_fail(fail, ENOENT,
 				"there is no client %" PRIu64 ": qdactl list shows those there are",
 				id);
-	r = check_kill(by, client, fail);
-	if (r < 0)
-		return r;
 	tell_kill(by, &(struct qda_happening){ .client = client });
 	client->ops->end(client->front);
 	return 0;
@@ -72,13 +79,13 @@ int qda_admin_kill_session(struct qda_client *by, uint64_t number, struct qda_fa
 	char text[96];
 	int r;
 
+	r = check_kill(by, session ? session->client : NULL, "session", number, fail);
+	if (r < 0)
+		return r;
 	if (!session)
 		return qda_fail(fail, ENOENT,
 				"there is no session %" PRIu64 ": qdactl list shows those there are",
 				number);
-	r = check_kill(by, session->client, fail);
-	if (r < 0)
-		return r;
 	if (session->state != QDA_SESSION_OPEN)
 		return qda_fail(fail, EBUSY, "session %" PRIu64 " is %s: there is nothing to end",
 				number, qda_session_state_name(session->state));

@@ -7,11 +7,11 @@
 
 #include "core/client.h"
 
-/* End a connection. `by` is who wants it; -EACCES when it is another user's and `by` has not the
- * right, -ENOENT when there is none of that id. */
+/* End a connection. `by` is who wants it; -EACCES when it is none of that user's (there may be none of
+ * that id) and `by` has not the right, -ENOENT when `by` has it and there is none. */
 int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *fail);
-/* End a session, by its number as status shows it: its client sees it lost. -EBUSY: it is being
- * opened or closed. */
+/* The same for a session, by its number as status shows it: its client sees it lost. -EBUSY: it is
+ * being opened or closed. */
 int qda_admin_kill_session(struct qda_client *by, uint64_t number, struct qda_fail *fail);
 
 /* A question in words: action is "use", "session", "dirs", "urgent", "module", or the name of what

@@ -412,6 +412,51 @@ static void others_are_killed_only_with_a_rule(void **state)
 	peer_free(p);
 }
 
+/* What this user is told who wants to end it, without the numbers in it. */
+static const char *kill_refused(const struct broker *b, uid_t uid, const char *what, const char *id)
+{
+	static char texts[2][512];
+	static unsigned which;
+	char *text = texts[which++ % 2], *end = text;
+
+	assert_int_equal(QDACTL_AS(b, uid, "kill", what, id), 1);
+	for (const char *at = said.err; *at && end < text + sizeof(texts[0]) - 1; at++)
+		if (*at < '0' || *at > '9')
+			*end++ = *at;
+	*end = '\0';
+	return text;
+}
+
+static void who_may_not_kill_cannot_tell_what_is_there(void **state)
+{
+	struct peer *p;
+	char id[24];
+
+	need_root();
+	p = peer_new(*state);
+	peer_session(p);
+	first_session(*state, id);
+	expect_text(kill_refused(*state, PLAIN, "client", "1"), "client  is none of yours");
+	assert_string_equal(kill_refused(*state, PLAIN, "client", "1"),
+			    kill_refused(*state, PLAIN, "client", "4711"));
+	assert_string_equal(kill_refused(*state, PLAIN, "session", id),
+			    kill_refused(*state, PLAIN, "session", "4711"));
+	QDACTL_FAILS(*state, ADMIN, 1, "there is no client 4711", "kill", "client", "4711");
+	QDACTL_FAILS(*state, ADMIN, 1, "there is no session 4711", "kill", "session", "4711");
+	peer_free(p);
+}
+
+static void quota_set_asks_for_the_right_first(void **state)
+{
+	need_root();
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (quota)", "quota", "set", "--client",
+		     "4711", "sessions=1");
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (quota)", "quota", "set", "--user", "4711",
+		     "sessions=1");
+	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (quota)", "quota", "set", "total",
+		     "apples=1");
+}
+
 /* --- reload --- */
 
 static void reload_says_what_it_cannot_change_and_what_is_wrong(void **state)
@@ -658,6 +703,8 @@ int main(void)
 		TEST(a_killed_client_is_told_and_may_connect_again),
 		TEST(kill_of_what_is_not_there_is_said),
 		TEST_WITH(others_are_killed_only_with_a_rule, setup_system),
+		TEST_WITH(who_may_not_kill_cannot_tell_what_is_there, setup_system),
+		TEST_WITH(quota_set_asks_for_the_right_first, setup_system),
 		TEST(reload_says_what_it_cannot_change_and_what_is_wrong),
 		TEST_WITH(reload_takes_a_rule, setup_system),
 		TEST_WITH(policy_check_says_what_an_attempt_gives, setup_system),

@@ -74,7 +74,7 @@ static struct json_object *await(struct command *c, const char *what)
 /* Something of that uid which a line can be told by. */
 static void make_mark(const struct broker *b, uid_t uid)
 {
-	QDACTL_FAILS(b, uid, 1, "there is no client 4711", "kill", "client", "4711");
+	QDACTL_FAILS(b, uid, 1, "client 4711", "kill", "client", "4711");
 }
 
 static bool is_mark(struct json_object *event)

@@ -59,6 +59,14 @@ def place(buffer, offset, length):
     return dbus.Struct((dbus.UInt64(buffer), dbus.UInt64(offset), dbus.UInt64(length)), signature="ttt")
 
 
+def error_of(function, *args, **options):
+    try:
+        function(*args, **options)
+    except dbus.DBusException as e:
+        return e.get_dbus_name()
+    raise AssertionError("was not refused")
+
+
 def refused(name, function, *args, **options):
     try:
         function(*args, **options)
@@ -397,13 +405,21 @@ def test_another_user_is_refused_with_the_reason(bus, qdad):
         refused("AccessDenied", caller.manager.Reload)
         refused("AccessDenied", caller.manager.GetMetrics, True)
         refused("AccessDenied", caller.manager.SetQuota, "total", dbus.UInt64(0), "", "fds", dbus.UInt64(1))
-        refused("AccessDenied", caller.manager.KillSession, mine_number)
+        for number in (mine_number, dbus.UInt64(4711)):  # there or not: who has no right is not told
+            refused("AccessDenied", caller.manager.KillSession, number)
+            refused("AccessDenied", caller.manager.KillClient, number)
+            refused("AccessDenied", caller.manager.SetQuota, "connection", number, "", "fds", dbus.UInt64(1))
+        for kind, number in (("Session", mine_number), ("Client", mine_client)):
+            path = PATH + "/" + kind.lower() + "/%d"
+            there, nowhere = (error_of(caller.get, path % n, kind, "Use") for n in (number, 4711))
+            assert there == nowhere == "org.freedesktop.DBus.Error.UnknownObject", (there, nowhere)
         seen = [str(p) for p in caller.objects()]
         assert session.object_path not in seen and PATH + "/domain/cdsp" in seen, seen
         assert len([p for p in seen if "/client/" in p]) == 1, seen
         return said
 
     mine_number = dbus.UInt64(mine.get(session.object_path, "Session", "Number"))
+    mine_client = dbus.UInt64(mine.get(session.object_path, "Session", "Client"))
     said = as_uid(1, bus, stranger)
     assert "uid 1 " in said and "may not use the DSP" in said, said
     qdad.write("[policy 10-he]\nuser=1\nkind=unsigned\nallow=yes\n")
