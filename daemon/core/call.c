@@ -49,6 +49,7 @@ void qda_call_pools_deinit(struct qda_call_pools *pools)
 {
 	drain_stack(&pools->few);
 	drain_stack(&pools->many);
+	qda_blocks_deinit(&pools->held);
 	free(pools->scratch);
 }
 
@@ -92,6 +93,13 @@ static void give_call(struct qda_call_pools *pools, struct qda_call *call)
 	SLIST_INSERT_HEAD(few ? &pools->few : &pools->many, call, pool_link);
 }
 
+void qda_call_free_held(struct qda_call *call)
+{
+	qda_blocks_give(&call->client->core->pools.held, call->held, call->held_charge.amount);
+	call->held = NULL;
+	qda_charge_deinit(&call->held_charge);
+}
+
 void qda_call_free(struct qda_call *call)
 {
 	struct qda_call_pools *pools = &call->client->core->pools;
@@ -99,8 +107,7 @@ void qda_call_free(struct qda_call *call)
 	for (unsigned i = 0; i < call->n_args; i++)
 		if (call->slots[i].buffer)
 			qda_buffer_unref(call->slots[i].buffer);
-	free(call->held);
-	qda_charge_deinit(&call->held_charge);
+	qda_call_free_held(call);
 	qda_charge_deinit(&call->out_handles);
 	qda_charge_deinit(&call->out_bytes);
 	qda_charge_deinit(&call->parked_charge);
@@ -384,7 +391,7 @@ static int place_inline(struct qda_call *call, const struct qda_call_request *re
 			    request->n_in + 1, fail);
 	if (r < 0)
 		return r;
-	call->held = malloc(request->n_in + 1);
+	call->held = qda_blocks_take(&call->client->core->pools.held, call->held_charge.amount);
 	if (!call->held)
 		return qda_fail(fail, ENOMEM, "the daemon is out of memory for inline data");
 	memcpy(call->held, request->in, request->n_in);

@@ -9,8 +9,8 @@
  * that to the device all arguments are places in buffers. If staging is full the bytes wait in
  * `held`.
  *
- * Objects come from two pools, for few and for many arguments, that keep what a steady load needs:
- * no heap then. What a burst took beyond that goes back.
+ * Objects come from two pools, for few and for many arguments, and `held` from a third, that keep
+ * what a steady load needs: no heap then. What a burst took beyond that goes back.
  */
 #pragma once
 
@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+
+#include "util/blocks.h"
 
 struct qda_call;
 struct qda_client;
@@ -38,6 +40,7 @@ SLIST_HEAD(qda_call_stack, qda_call);
 struct qda_call_pools {
 	struct qda_call_stack few, many;
 	unsigned n_few, n_many;
+	struct qda_blocks held;
 	struct qda_call_scratch *scratch;
 };
 

@@ -46,7 +46,7 @@ struct qda_call {
 	struct qda_charge count, parked_charge, out_bytes, out_handles, held_charge;
 	uint32_t staging_size;	/* bytes; 0: no inline argument */
 	int staging_first;	/* page */
-	uint8_t *held;		/* inline in bytes while not staged */
+	uint8_t *held;		/* inline in bytes while not staged; as many as its charge */
 	struct qda_device_arg *args;
 	struct qda_call_slot *slots;
 };
@@ -87,6 +87,7 @@ const uint8_t *qda_call_out(const struct qda_call *call, uint32_t i, size_t *len
 /* The same for argument i of all buffers, in ones first. */
 const uint8_t *qda_call_bytes(const struct qda_call *call, uint32_t i, size_t *length);
 
+void qda_call_free_held(struct qda_call *call);
 void qda_call_free(struct qda_call *call);
 int qda_call_pools_init(struct qda_call_pools *pools);
 void qda_call_pools_deinit(struct qda_call_pools *pools);

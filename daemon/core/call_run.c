@@ -5,7 +5,6 @@
  * both have happened.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/buffer.h"
@@ -135,9 +134,7 @@ static int stage_held(struct qda_call *call)
 	if (qda_call_stage(call, call->held) < 0)
 		return -ENOSPC;
 	call->staged = true;
-	free(call->held);
-	call->held = NULL;
-	qda_charge_deinit(&call->held_charge);
+	qda_call_free_held(call);
 	return 0;
 }
 

@@ -186,28 +186,6 @@ static void a_hundred_crashes_leave_nothing(void **state)
 	peer_free(p);
 }
 
-/* Nothing on the way of a call allocates, once the pools are warm. */
-static void calls_need_no_heap(void **state)
-{
-	struct peer *p = heap_peer(*state);
-	uint64_t handle = peer_open(p, QDA_ARGS_URI), buffer = peer_buffer(p, 8192, NULL);
-	uint64_t before = 0;
-	uint8_t bytes[1000];
-
-	fill_pattern(bytes, sizeof(bytes), 1);
-	for (unsigned round = 0; round < 1100; round++) {
-		struct invocation *i = invocation_new(handle, QDA_ARGS_ECHO);
-
-		invocation_in(i, bytes, sizeof(bytes));
-		invocation_arg(i, 1, QDA_ARG_BUFFER, buffer, 17, sizeof(bytes));
-		invocation_run(p, i);
-		if (round == 99)
-			before = broker_allocations(*state);
-	}
-	assert_int_equal(broker_allocations(*state), before);
-	peer_free(p);
-}
-
 /* --- refusals --- */
 
 #define REFUSALS 100000u
@@ -467,7 +445,6 @@ int main(void)
 		TEST_WITH(a_hundred_thousand_connections_leave_nothing, setup_heap),
 		TEST_WITH(two_thousand_sessions_leave_nothing, setup_heap),
 		TEST_WITH(a_hundred_crashes_leave_nothing, setup_heap),
-		TEST_WITH(calls_need_no_heap, setup_heap),
 		TEST_WITH(refused_sessions_cost_nothing, no_sessions),
 		TEST_WITH(refused_buffers_cost_nothing, no_buffers),
 		TEST_WITH(refused_buffer_bytes_cost_nothing, no_buffer_bytes),
