@@ -10,7 +10,7 @@
 #include "core/watch.h"
 #include "core_scene.h"
 
-enum { RIVALS = 11 };
+enum { GREEDY = 64, RIVALS = GREEDY + 1 };
 
 /* A guest with one session that is to be kept busy. */
 struct rival {
@@ -173,6 +173,36 @@ static void many_queued_calls_get_no_more_than_one(void **state)
 		sum += rivals[i].got;
 	for (unsigned i = 0; i < n_rivals; i++)
 		assert_near(rivals[i].got, sum / 10, sum / 1000);
+}
+
+/* One call at a time against many each: of 64 users it gets what each of them gets, and against 64
+ * clients of one user all that it wants, which is one slot. */
+static void a_polite_one_among_64_greedy_ones(void **state)
+{
+	s.fake->info.sessions_max = RIVALS;
+	come(2000, 100)->depth = 1;
+	for (unsigned i = 0; i < GREEDY; i++)
+		come(1000 + i, 100);
+	fill(4);
+	for (unsigned i = 0; i < RIVALS * 100; i++)
+		step();
+	for (unsigned i = 0; i < RIVALS; i++)
+		assert_near(rivals[i].got, 100 * 1000, 1000);
+}
+
+static void a_polite_user_against_64_greedy_clients_of_another(void **state)
+{
+	struct rival *polite;
+
+	s.fake->info.sessions_max = RIVALS;
+	polite = come(2000, 100);
+	polite->depth = 1;
+	for (unsigned i = 0; i < GREEDY; i++)
+		come(1000, 100);
+	fill(4);
+	for (unsigned i = 0; i < 4000; i++)
+		step();
+	assert_near(polite->got, 1000 * 1000, 1000);
 }
 
 static void clients_of_a_user_share_its_time(void **state)
@@ -576,6 +606,8 @@ int main(void)
 		TEST(weights_divide_the_time_of_four_slots),
 		TEST(it_is_time_that_is_divided_not_calls),
 		TEST(many_queued_calls_get_no_more_than_one),
+		TEST(a_polite_one_among_64_greedy_ones),
+		TEST(a_polite_user_against_64_greedy_clients_of_another),
 		TEST(clients_of_a_user_share_its_time),
 		TEST(who_was_idle_has_saved_up_nothing),
 		TEST(a_call_that_runs_long_counts_while_it_runs),
