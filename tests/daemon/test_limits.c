@@ -6,6 +6,7 @@
 #include "peer.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "qda_args.h"
 #include "qda_bad.h"
@@ -327,6 +328,116 @@ static void connections_are_limited_and_told_so(void **state)
 		peer_free(p[i]);
 }
 
+/* As an administrator sets it, of the first client or its user. */
+static void set_limit(struct peer *admin, uint32_t scope, const char *resource, uint64_t limit)
+{
+	struct qda_msg_request r = { .type = QDA_TYPE_QUOTA_SET };
+
+	r.quota_set.scope = scope;
+	r.quota_set.uid = getuid();
+	r.quota_set.client = 1;
+	r.quota_set.rule = "";
+	r.quota_set.resource = resource;
+	r.quota_set.limit = limit;
+	peer_ok(admin, &r);
+}
+
+/* Who has a session, a buffer and a module whose calls do not end. */
+struct holder {
+	struct peer *p;
+	uint64_t session, buffer, module;
+	uint32_t key;
+};
+
+/* A call that is accepted is not answered, but what is asked behind it is. */
+static struct qda_msg_status take_call(struct holder *h, bool parked)
+{
+	struct invocation *i = invocation_new(h->module, QDA_BAD_HANG);
+	struct qda_msg_status status = { .code = 0 };
+	uint64_t serial;
+
+	invocation_in(i, &(uint32_t){ QDA_BAD_FOREVER }, 4);
+	i->request.invoke.flags = parked ? QDA_INVOKE_PARKED : 0;
+	serial = invocation_post(h->p, i);
+	peer_post(h->p, REQUEST(CANCEL, .cancel = { UINT64_MAX }), NULL, 0, NULL, 0);
+	assert_true(peer_next(h->p));
+	if (h->p->frame.serial == serial) {
+		status = h->p->reply.status;
+		peer_await(h->p, h->p->serial);
+	}
+	return status;
+}
+
+static struct qda_msg_status take_one(struct holder *h, const char *resource)
+{
+	if (!strcmp(resource, "sessions"))
+		return peer_call(h->p, REQUEST(SESSION_OPEN))->status;
+	if (!strcmp(resource, "buffers"))
+		return peer_call(h->p, REQUEST(BUFFER_ALLOC, .buffer_alloc = { 1 }))->status;
+	if (!strcmp(resource, "handles"))
+		return peer_call(h->p, REQUEST(MODULE_OPEN, .module_open = { h->session, QDA_NULL_URI }))
+			->status;
+	if (!strcmp(resource, "maps"))
+		return peer_call(h->p, REQUEST(BUFFER_MAP, .buffer_map = { h->session, h->buffer, 0, 0,
+									   ++h->key }))
+			->status;
+	return take_call(h, !strcmp(resource, "parked"));
+}
+
+static void assert_full(struct holder *h, const char *resource, uint64_t limit, uint64_t used)
+{
+	struct qda_msg_status status = take_one(h, resource);
+
+	if (status.code != EDQUOT || status.limit != limit || status.used != used)
+		fail_msg("%s: code %u, limit %llu, used %llu", resource, status.code,
+			 (unsigned long long)status.limit, (unsigned long long)status.used);
+}
+
+/* Of nothing, of one more than there is, and the largest there can be. */
+static void every_limit_holds_from_nothing_to_the_most(void **state)
+{
+	static const struct { const char *name; uint64_t has; } resources[] = {
+		{ "sessions", 1 }, { "buffers", 1 }, { "handles", 1 },
+		{ "maps", 0 },	   { "calls", 0 },   { "parked", 0 },
+	};
+	struct holder h = { .p = peer_new(*state) };
+	struct peer *admin = peer_new(*state);
+
+	h.session = peer_session(h.p);
+	h.module = peer_module(h.p, h.session, QDA_BAD_URI);
+	h.buffer = peer_buffer(h.p, 4096, NULL);
+	for (unsigned i = 0; i < N(resources); i++) {
+		const char *name = resources[i].name;
+		uint64_t has = resources[i].has;
+
+		set_limit(admin, QDA_QUOTA_CONNECTION, name, 0);
+		assert_full(&h, name, 0, has);
+		set_limit(admin, QDA_QUOTA_CONNECTION, name, has + 1);
+		assert_int_equal(take_one(&h, name).code, 0);
+		assert_full(&h, name, has + 1, has + 1);
+		set_limit(admin, QDA_QUOTA_CONNECTION, name, 1ull << 53);
+		assert_int_equal(take_one(&h, name).code, 0);
+	}
+	peer_free(h.p);
+	peer_free(admin);
+}
+
+static void a_user_without_connections_keeps_those_it_has(void **state)
+{
+	struct peer *p = peer_new(*state), *more;
+
+	set_limit(p, QDA_QUOTA_UID, "connections", 0);
+	more = peer_connect(*state);
+	assert_int_equal(peer_await(more, 0)->status.code, EDQUOT);
+	assert_int_equal(more->reply.status.limit, 0);
+	assert_int_equal(more->reply.status.used, 1);
+	peer_free(more);
+	set_limit(p, QDA_QUOTA_UID, "connections", 1ull << 53);
+	more = peer_new(*state);
+	peer_free(more);
+	peer_free(p);
+}
+
 static void refusals_are_counted(void **state)
 {
 	struct peer *p = peer_new(*state);
@@ -506,6 +617,8 @@ int main(void)
 		TEST_WITH(bytes_to_come_are_limited, few_out_bytes),
 		TEST_WITH(descriptors_are_limited, few_fds),
 		TEST_WITH(connections_are_limited_and_told_so, three_connections),
+		TEST(every_limit_holds_from_nothing_to_the_most),
+		TEST(a_user_without_connections_keeps_those_it_has),
 		TEST_WITH(refusals_are_counted, two_buffers),
 		TEST(anothers_numbers_name_nothing),
 		TEST(numbers_of_another_kind_name_nothing),
