@@ -476,6 +476,52 @@ static void reload_says_what_it_cannot_change_and_what_is_wrong(void **state)
 	assert_string_equal(said.out, "");
 }
 
+static void write_conf(const struct broker *b, const char *bytes, size_t n)
+{
+	FILE *file = fopen(b->conf, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, n, file), n);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Some megabytes, most of them comments, with as many rules as there may be, and some more. */
+static size_t write_huge(char *text, size_t size, unsigned rules)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < rules; i++)
+		n += (size_t)snprintf(text + n, size - n, "[policy r%u]\nuser=%u\nallow=yes\n", i, i + 1);
+	while (size - n > 64)
+		n += (size_t)snprintf(text + n, size - n, "; %zu is nothing to anybody\n", n);
+	return n;
+}
+
+/* Who is there is served on, whatever the file is. */
+static void reload_takes_or_refuses_any_file(void **state)
+{
+	static const char contradiction[] = "[policy a]\nallow=no\nurgent=yes\n";
+	static char huge[4 << 20], binary[65536];
+	const struct broker *b = *state;
+	struct user u = user_new(b, QDA_NULL_URI);
+
+	write_conf(b, "", 0);
+	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
+	write_conf(b, huge, write_huge(huge, sizeof(huge), 256));
+	assert_int_equal(QDACTL_RUN(b, "reload"), 0);
+	INVOKE(u.module, QDA_NULL_NOTHING, qda_in(NULL, 0));
+	write_conf(b, huge, write_huge(huge, sizeof(huge), 257));
+	QDACTL_FAILS(b, getuid(), 1, "256", "reload");
+	fill_pattern(binary, sizeof(binary), 7);
+	write_conf(b, binary, sizeof(binary));
+	QDACTL_FAILS(b, getuid(), 1, "conf:1: ", "reload");
+	write_conf(b, contradiction, sizeof(contradiction) - 1);
+	QDACTL_FAILS(b, getuid(), 1, "conf:3: urgent=yes: in [policy a]: allow=no",
+		     "reload");
+	INVOKE(u.module, QDA_NULL_NOTHING, qda_in(NULL, 0));
+	user_free(&u);
+}
+
 static void reload_takes_a_rule(void **state)
 {
 	need_root();
@@ -706,6 +752,7 @@ int main(void)
 		TEST_WITH(who_may_not_kill_cannot_tell_what_is_there, setup_system),
 		TEST_WITH(quota_set_asks_for_the_right_first, setup_system),
 		TEST(reload_says_what_it_cannot_change_and_what_is_wrong),
+		TEST(reload_takes_or_refuses_any_file),
 		TEST_WITH(reload_takes_a_rule, setup_system),
 		TEST_WITH(policy_check_says_what_an_attempt_gives, setup_system),
 		TEST_WITH(policy_check_names_the_rule, setup_system),
