@@ -109,6 +109,8 @@ void broker_configure(const struct broker *b, const char *text)
 	/* Tests ask faster than programs do. */
 	if (!strstr(text, "requests="))
 		assert_true(fputs("\n[quota default]\nrequests=10M\nburst=10M\n", file) >= 0);
+	if (b->system) /* the machine's bus is not for tests */
+		assert_true(fputs("\n[daemon]\nbus=none\n", file) >= 0);
 	if (on_accel())
 		assert_true(fputs("\n[domain cdsp]\ndevice=accel\n", file) >= 0);
 	else if (b->system)

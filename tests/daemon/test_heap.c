@@ -17,13 +17,18 @@
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
-enum { SESSIONS = 3, AT_ONCE = 48, WARM = 20, ROUNDS = 100, FIRST_USER = 54351, USERS = 3 };
+enum { SESSIONS = 3, WARM = 5, FIRST_USER = 54351, USERS = 3 };
+#define RUNS (100u / slowness() + 5)
+/* More than any load has at once: of all users, in a session, and of those that are large. */
+enum { AT_ONCE = 48, PARKED = 12, LARGE = 16 };
 
 /* More than a message of a page, and more than one page. */
 static const uint32_t sizes[] = { 0, 4, 1000, 9000, 25000 };
 
 /* One call at a time is on the DSP, so that the others wait. */
-#define ONE_SLOT "[connection]\ncalls=512\n[quota default]\ncalls=2000\n[domain cdsp]\nin_flight=1\n"
+#define ONE_SLOT                                                                                   \
+	"[connection]\ncalls=512\nparked=64\n[quota default]\ncalls=2000\nparked=64\n"             \
+	"[domain cdsp]\nin_flight=1\n"
 
 static int setup(void **state)
 {
@@ -109,17 +114,31 @@ static void take(struct caller *c, unsigned n)
 	}
 }
 
-/* More at once than any load has, of each size, so that what is kept for calls is enough. */
-static void fill_pools(struct caller *c)
+/* Calls that wait, of each size; what one of them took is kept for all. */
+static void fill_queue(struct caller *c)
 {
-	for (unsigned k = 0; k < N(sizes); k++) {
-		unsigned n = sizes[k] > 5000 ? AT_ONCE / 4 : AT_ONCE;
+	unsigned n = 1;
 
-		post(c, hold(c, 0, 20000), 0, 0, false);
-		for (unsigned i = 0; i < n; i++)
+	post(c, hold(c, 0, 200000), 0, 0, false);
+	for (unsigned k = 0; k < N(sizes); k++)
+		for (unsigned i = 0; i < (sizes[k] > 5000 ? LARGE : AT_ONCE); i++, n++)
 			post(c, echo(c, 0, sizes[k]), 0, 0, false);
-		take(c, n + 1);
+	take(c, n);
+}
+
+/* Calls on the DSP, in each session and of all together, with as many arguments as any has. */
+static void fill_device(struct caller *c)
+{
+	static const uint32_t us = 100000;
+
+	for (unsigned i = 0; i < SESSIONS * PARKED; i++) {
+		struct invocation *call = invocation_new(c->args[i % SESSIONS], QDA_ARGS_TIME);
+
+		invocation_in(call, &us, sizeof(us));
+		invocation_out(call, sizeof(struct qda_args_time));
+		post(c, call, 0, 0, true);
 	}
+	take(c, SESSIONS * PARKED);
 }
 
 /* --- loads --- */
@@ -204,8 +223,10 @@ static void assert_needs_no_heap(const struct broker *b, void (*load)(struct cal
 {
 	uint64_t before = 0;
 
-	fill_pools(callers);
-	for (unsigned round = 0; round < WARM + ROUNDS; round++) {
+	fill_queue(callers);
+	for (unsigned i = 0; i < n; i++)
+		fill_device(&callers[i]);
+	for (unsigned round = 0; round < WARM + RUNS; round++) {
 		if (round == WARM)
 			before = broker_allocations(b);
 		for (unsigned i = 0; i < n; i++)
@@ -283,12 +304,13 @@ static char work(const char *socket)
 
 	if (!caller_init(&c, socket))
 		return 'n';
+	fill_device(&c);
 	for (unsigned round = 0; round < WARM; round++)
 		all(&c);
 	atomic_fetch_add(&meeting->warm, 1);
 	while (!atomic_load(&meeting->go))
 		poll(NULL, 0, 1);
-	for (unsigned round = 0; round < ROUNDS / 4; round++)
+	for (unsigned round = 0; round < RUNS / 4; round++)
 		all(&c);
 	atomic_fetch_add(&meeting->done, 1);
 	return 'y';
@@ -306,7 +328,8 @@ static void calls_of_several_users_need_no_heap(void **state)
 		       -1, 0);
 	assert_ptr_not_equal(meeting, MAP_FAILED);
 	assert_true(caller_init(&first, ((struct broker *)*state)->socket));
-	fill_pools(&first);
+	fill_queue(&first);
+	fill_device(&first);
 	for (unsigned i = 0; i < USERS; i++)
 		users[i] = stranger_new(*state, FIRST_USER + i, FIRST_USER + i, NULL, work);
 	UNTIL (atomic_load(&meeting->warm) == USERS)

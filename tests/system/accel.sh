@@ -33,8 +33,9 @@ kill "$qdad"
 wait "$qdad"
 qdad=
 
-# Programs too early for the random numbers of so young a machine make the kernel tell when it has them.
-options="-a random:.crng.init.done -f $picture:/picture/${picture##*/}"
+# Programs too early for the random numbers of so young a machine make the kernel tell when it has them. All of it takes
+# some minutes, twice as many where others work, too.
+options="-t 900 -a random:.crng.init.done -f $picture:/picture/${picture##*/}"
 add() {
 	options="$options $*"
 }
@@ -52,6 +53,12 @@ add -f "$build/client/libqdaclient.so.0:/lib/libqdaclient.so.0"
 for program in driver/softdsp/qda-softdsp driver/softdsp/qda-softdsp-pd daemon/qdad client/qdactl \
 	examples/image/qda-image tests/bench/invoke; do
 	[ ! -e "$build/$program" ] || add -p "$build/$program" -f "$build/$program:$build/$program"
+done
+# What their tests look things up in: the manual of metrics, the plainest terminal, characters of more than a byte.
+docs=$(cd "$here/../../docs" && pwd)
+add -f "$docs/metrics.md:$docs/metrics.md"
+for file in /etc/terminfo/v/vt52 /lib/terminfo/v/vt52 /usr/share/terminfo/v/vt52 /usr/lib/locale/C.utf8/LC_CTYPE; do
+	[ ! -e "$file" ] || add -f "$file:$file"
 done
 for test; do
 	add -p "$build/tests/$test" -f "$build/tests/$test:/tests/${test##*/}"

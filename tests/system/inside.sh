@@ -62,7 +62,9 @@ if command -v invoke >/dev/null; then
 fi
 
 # What tests look for in a system.
-mkdir -p /usr
+mkdir -p /usr/bin /dev/pts
+mount -t devpts devpts /dev/pts
+ln -s /bin/env /usr/bin/env
 printf 'root:x:0:\nqda:x:99:\n' >/etc/group
 printf 'root:x:0:0:root:/:/bin/sh\n' >/etc/passwd
 
