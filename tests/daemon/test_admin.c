@@ -1,32 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What administrators do with qdactl: quota, kill, reload, policy check. What each prints, who may,
- * and what becomes of those it is done to.
+ * What administrators do with qdactl: quota, kill, reload. What each prints, who may, and what becomes
+ * of those it is done to.
  */
 #include "command.h"
 #include "library.h"
 #include "peer.h"
 #include "stranger.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "qda_args.h"
 #include "qda_null.h"
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
-/* A plain user, one who may do nothing but administer, one whom no rule knows, and one who may bring
- * directories and make urgent calls. */
-enum { PLAIN = 54331, ADMIN, UNKNOWN, BRINGER, SOME_USER = 54400 };
+/* A plain user, and one who may do nothing but administer. */
+enum { PLAIN = 54331, ADMIN, SOME_USER = 54400 };
 
 #define RULES                                                                                      \
 	"[policy 10-admin]\nuser=54332\nadmin=all\nallow=yes\n"                                    \
-	"[policy 20-no-args]\nuser=54331\nmodule=file:///libqda_args*\nallow=no\n"                 \
-	"[policy 15-bringer]\nuser=54334\ndirs=yes\nurgent=yes\nallow=yes\n"                      \
 	"[policy 30-plain]\nuser=54331\nkind=unsigned\nallow=yes\n"
 
 static int setup_system(void **state)
@@ -529,209 +524,6 @@ static void reload_takes_a_rule(void **state)
 	assert_int_equal(QDACTL_AS(*state, ADMIN, "reload"), 0);
 }
 
-/* --- policy check --- */
-
-static char verdict(const struct qda_msg_reply *reply)
-{
-	return !reply->status.code ? 'y' : reply->status.code == EACCES ? 'n' : '?';
-}
-
-static struct peer *who_greets(const char *socket, char *why)
-{
-	struct peer *p = peer_try_connect(socket);
-
-	*why = p ? verdict(peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "x" }))) : '?';
-	return *why == 'y' ? p : NULL;
-}
-
-static char try_use(const char *socket)
-{
-	char why;
-
-	who_greets(socket, &why);
-	return why;
-}
-
-static char try_session_of(const char *socket, uint32_t kind)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	return p ? verdict(peer_call(p, REQUEST(SESSION_OPEN, .session_open = { .kind = kind }))) :
-		   why;
-}
-
-static char try_session(const char *socket)
-{
-	return try_session_of(socket, 0);
-}
-
-static char try_privileged(const char *socket)
-{
-	return try_session_of(socket, 1);
-}
-
-static char try_module(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	if (!p)
-		return why;
-	why = verdict(peer_call(p, REQUEST(SESSION_OPEN)));
-	if (why != 'y')
-		return why;
-	return verdict(peer_call(p, REQUEST(MODULE_OPEN,
-					    .module_open = { p->reply.session_open.session,
-							     QDA_ARGS_URI })));
-}
-
-static char try_dirs(const char *socket)
-{
-	int fd = open(SKELS, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	return p ? verdict(peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))) : why;
-}
-
-static char try_urgent(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-	struct invocation *i;
-	uint64_t session;
-
-	if (!p || (why = verdict(peer_call(p, REQUEST(SESSION_OPEN)))) != 'y')
-		return why;
-	session = p->reply.session_open.session;
-	why = verdict(peer_call(p, REQUEST(MODULE_OPEN, .module_open = { session, QDA_NULL_URI })));
-	if (why != 'y')
-		return why;
-	i = invocation_new(p->reply.module_open.handle, QDA_NULL_NOTHING);
-	i->request.invoke.priority = 2;
-	return verdict(peer_await(p, invocation_post(p, i)));
-}
-
-static char try_reload(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	return p ? verdict(peer_call(p, REQUEST(RELOAD))) : why;
-}
-
-static char try_quota(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-	struct qda_msg_request r = { .type = QDA_TYPE_QUOTA_SET };
-
-	r.quota_set.resource = "sessions";
-	r.quota_set.rule = "";
-	r.quota_set.limit = 100;
-	return p ? verdict(peer_call(p, &r)) : why;
-}
-
-/* Client 1 is root's, so what is refused is that. */
-static char try_status(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	if (!p)
-		return why;
-	peer_call(p, REQUEST(GET_STATUS, .get_status = { 2 }));
-	return p->reply.get_status.n_clients > 1 ? 'y' : 'n';
-}
-
-/* 'y' when there is another's to end, which is then gone: the last of the attempts. */
-static char try_kill(const char *socket)
-{
-	char why;
-	struct peer *p = who_greets(socket, &why);
-
-	return p ? verdict(peer_call(p, REQUEST(KILL, .kill = { .kind = QDA_KILL_CLIENT, .id = 1 }))) :
-		   why;
-}
-
-static void policy_check_says_what_an_attempt_gives(void **state)
-{
-	static const struct {
-		const char *action, *option, *value;
-		char (*attempt)(const char *socket);
-	} actions[] = {
-		{ "use", "--kind", "unsigned", try_use },
-		{ "session", "--kind", "unsigned", try_session },
-		{ "session", "--kind", "privileged", try_privileged },
-		{ "module", "--module", QDA_ARGS_URI, try_module },
-		{ "urgent", "--kind", "unsigned", try_urgent },
-		{ "dirs", "--kind", "unsigned", try_dirs },
-		{ "status", "--kind", "unsigned", try_status },
-		{ "reload", "--kind", "unsigned", try_reload },
-		{ "quota", "--kind", "unsigned", try_quota },
-		{ "kill", "--kind", "unsigned", try_kill },
-	};
-	static const uid_t users[] = { UNKNOWN, PLAIN, SOME_USER, BRINGER, ADMIN };
-	static const char expected[N(users)][N(actions) + 1] = {
-		"nnnnnnnnnn", "yynnnnnnnn", "yyyynnnnnn", "yyyyyynnnn", "ynnnnnyyyy",
-	};
-	struct peer *p;
-	char uid[16];
-
-	need_root();
-	p = peer_new(*state);
-	for (size_t u = 0; u < N(users); u++) {
-		snprintf(uid, sizeof(uid), "%u", users[u]);
-		for (size_t a = 0; a < N(actions); a++) {
-			int status = QDACTL_RUN(*state, "policy", "check", "--action",
-						actions[a].action, "--user", uid,
-						actions[a].option, actions[a].value);
-			if (actions[a].attempt == try_dirs && !device_has(DEVICE_CLIENT_DIRS))
-				continue;
-			char told = status == 0 ? 'y' : status == 1 && !*said.err ? 'n' : '?';
-			char got = stranger_says(*state, users[u], users[u], actions[a].attempt);
-
-			if (told != got || got != expected[u][a])
-				fail_msg("uid %s, %s: told %c, got %c, expected %c", uid,
-					 actions[a].action, told, got, expected[u][a]);
-		}
-	}
-	peer_free(p);
-}
-
-static void policy_check_names_the_rule(void **state)
-{
-	struct json_object *o;
-
-	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "module", "--module",
-				    QDA_ARGS_URI, "--user", "54331"), 1);
-	expect_text(said.out, "54331 may not load this module: rule \"20-no-args\" says so\n");
-	assert_int_equal(QDACTL_RUN(*state, "--json", "policy", "check", "--action", "session",
-				    "--user", "54331"), 0);
-	o = parse_json(said.out);
-	assert_true(json_object_get_boolean(json_member(o, "allow")));
-	assert_string_equal(json_text(o, "rule"), "30-plain");
-	json_object_put(o);
-	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "session", "--user",
-				    "54333"), 1);
-	expect_text(said.out, "54333 may not open such a session: no rule allows it\n");
-	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "kill"), 0);
-	QDACTL_FAILS(*state, getuid(), 1, "there is no action \"frob\"", "policy", "check",
-		     "--action", "frob");
-	QDACTL_FAILS(*state, getuid(), 1, "wants the URI", "policy", "check", "--action", "module");
-}
-
-static void policy_about_others_is_told_with_a_rule_only(void **state)
-{
-	need_root();
-	QDACTL_FAILS(*state, PLAIN, 1, "administrators do (status)", "policy", "check",
-		     "--action", "use", "--user", "0");
-	assert_int_equal(QDACTL_AS(*state, PLAIN, "policy", "check", "--action", "use"), 0);
-	assert_int_equal(QDACTL_AS(*state, ADMIN, "policy", "check", "--action", "use", "--user",
-				   "0"), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -754,9 +546,6 @@ int main(void)
 		TEST(reload_says_what_it_cannot_change_and_what_is_wrong),
 		TEST(reload_takes_or_refuses_any_file),
 		TEST_WITH(reload_takes_a_rule, setup_system),
-		TEST_WITH(policy_check_says_what_an_attempt_gives, setup_system),
-		TEST_WITH(policy_check_names_the_rule, setup_system),
-		TEST_WITH(policy_about_others_is_told_with_a_rule_only, setup_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
