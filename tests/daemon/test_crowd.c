@@ -59,12 +59,17 @@ static bool take_all(struct peer *p)
 /* Until there are as many as may be, or all descriptors are taken. */
 static char be_greedy(const char *socket)
 {
+	int n;
+
 	for (unsigned i = 0; i <= CLIENTS; i++) {
 		struct peer *p = peer_try_connect(socket);
 
 		if (!p)
 			return 'c';
-		peer_post(p, REQUEST(HELLO, .hello = { 1, 1, "greedy" }), NULL, 0, NULL, 0);
+		/* The one too many may be refused, and its connection ended, before it says Hello. */
+		n = qda_request_encode(p->out, sizeof(p->out), ++p->serial,
+				       REQUEST(HELLO, .hello = { 1, 1, "greedy" }));
+		peer_send_raw(p, p->out, (size_t)n, NULL, 0);
 		if (!peer_next(p))
 			return 'e';
 		if (p->reply.status.code)
