@@ -63,7 +63,7 @@ _qdactl_value()
 	policy:--kind) mapfile -t COMPREPLY < <(compgen -W 'unsigned privileged' -- "$cur") ;;
 	policy:--action)
 		mapfile -t COMPREPLY < <(compgen -W \
-			'use session module dirs urgent status reload quota kill' -- "$cur")
+			'use session module dirs urgent parked status reload quota kill' -- "$cur")
 		;;
 	top:--sort)
 		mapfile -t COMPREPLY < <(compgen -W 'share calls memory refused id' -- "$cur")

@@ -15,7 +15,7 @@
 #include "core/uri.h"
 
 #define WHO_KEYS    "user, group, unit"
-#define POLICY_KEYS WHO_KEYS ", domain, kind, module, dirs, urgent, admin, allow"
+#define POLICY_KEYS WHO_KEYS ", domain, kind, module, dirs, urgent, parked, admin, allow"
 
 struct policy_draft {
 	struct qda_policy_rule rule;
@@ -168,6 +168,8 @@ static bool take_policy_key(const struct qda_place *at, struct policy_draft *dra
 		return qda_take_yes(at, &rule->dirs);
 	if (!strcmp(at->key, "urgent"))
 		return qda_take_yes(at, &rule->urgent);
+	if (!strcmp(at->key, "parked"))
+		return qda_take_yes(at, &rule->parked);
 	if (!strcmp(at->key, "admin"))
 		return take_admin(at, &rule->admin);
 	if (!strcmp(at->key, "allow"))
@@ -181,13 +183,15 @@ static const char *find_contradiction(const struct policy_draft *draft)
 	const struct qda_policy_rule *rule = &draft->rule;
 	bool refuses = draft->has_allow && !rule->allow;
 
-	if (rule->admin &&
-	    (*rule->domain || rule->kinds || *rule->module || rule->dirs || rule->urgent))
+	if (rule->admin && (*rule->domain || rule->kinds || *rule->module || rule->dirs ||
+			    rule->urgent || rule->parked))
 		return "admin= is about no session: it goes with " WHO_KEYS " and allow only";
 	if (refuses && rule->dirs)
 		return "allow=no refuses module directories already: dirs=yes goes with allow=yes";
 	if (refuses && rule->urgent)
 		return "allow=no refuses urgent calls already: urgent=yes goes with allow=yes";
+	if (refuses && rule->parked)
+		return "allow=no refuses parked calls already: parked=yes goes with allow=yes";
 	if (*rule->module && rule->dirs)
 		return "who brings directories says what is in them: module= restricts nothing "
 		       "with dirs=yes";

@@ -151,6 +151,7 @@ static const char *in_words(const char *action)
 		{ "module", "load this module" },
 		{ "dirs", "bring module directories" },
 		{ "urgent", "make urgent calls" },
+		{ "parked", "make parked calls" },
 		{ "status", "see what others do" },
 		{ "reload", "reload the configuration" },
 		{ "quota", "change quotas" },
@@ -217,6 +218,7 @@ const struct verb verb_policy = {
 	"  module    load a module (--module URI)\n"
 	"  dirs      bring module directories\n"
 	"  urgent    make calls that go before those of others\n"
+	"  parked    make calls that hold no slot\n"
 	"  status, reload, quota, kill   what administrators do\n"
 	"Who and where:\n"
 	"  --user NAME|UID    with its groups on this machine; default: you\n"

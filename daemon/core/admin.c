@@ -102,7 +102,7 @@ static bool find_wish(const char *action, struct qda_question *question)
 	static const struct { const char *name; enum qda_wish wish; } wishes[] = {
 		{ "use", QDA_WISH_USE },	 { "session", QDA_WISH_SESSION },
 		{ "dirs", QDA_WISH_DIRS },	 { "urgent", QDA_WISH_URGENT },
-		{ "module", QDA_WISH_MODULE },
+		{ "parked", QDA_WISH_PARKED },	 { "module", QDA_WISH_MODULE },
 	};
 
 	for (unsigned i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
@@ -130,7 +130,7 @@ int qda_question_parse(const struct qda_core *core, const char *action, const ch
 		question->domain = first ? first->name : "";
 	if (!find_wish(action, question))
 		return qda_fail(fail, EINVAL,
-				"there is no action \"%s\": use, session, dirs, urgent, module, "
+				"there is no action \"%s\": use, session, dirs, urgent, parked, module, "
 				"status, reload, quota, kill",
 				action);
 	if (question->wish == QDA_WISH_MODULE && !*module)

@@ -14,8 +14,8 @@ int qda_admin_kill_client(struct qda_client *by, uint64_t id, struct qda_fail *f
  * being opened or closed. */
 int qda_admin_kill_session(struct qda_client *by, uint64_t number, struct qda_fail *fail);
 
-/* A question in words: action is "use", "session", "dirs", "urgent", "module", or the name of what
- * administrators do. -EINVAL when there is no such action. domain empty: the first one. */
+/* A question in words: action is "use", "session", "dirs", "urgent", "parked", "module", or the name of
+ * what administrators do. -EINVAL when there is no such action. domain empty: the first one. */
 int qda_question_parse(const struct qda_core *core, const char *action, const char *domain,
 		       const char *module, enum qda_session_kind kind,
 		       struct qda_question *question, struct qda_fail *fail);

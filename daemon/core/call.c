@@ -486,31 +486,35 @@ static int check_parked(const struct qda_session *session, struct qda_fail *fail
 }
 
 /* The policy is asked once for a session; its permission holds until the rules change. */
-static int check_urgent(struct qda_session *session, struct qda_fail *fail)
+static int check_right(struct qda_session *session, enum qda_wish wish, struct qda_fail *fail)
 {
 	const struct qda_question question = {
-		.wish = QDA_WISH_URGENT,
+		.wish = wish,
 		.domain = session->domain->name,
 		.kind = session->kind,
 	};
 	int r;
 
-	if (session->may_be_urgent)
+	if (session->may & 1u << wish)
 		return 0;
 	r = qda_client_check(session->client, &question, fail);
-	session->may_be_urgent = r == 0;
+	if (r == 0)
+		session->may |= 1u << wish;
 	return r;
 }
 
 static int check_class(struct qda_session *session, const struct qda_call_request *request,
 		       struct qda_fail *fail)
 {
+	int r;
+
 	if (request->priority < QDA_CALL_LOW || request->priority > QDA_CALL_URGENT)
 		return qda_fail(fail, EINVAL, "priority %d: -1 (low) to 2 (urgent) is wanted",
 				request->priority);
-	if (request->parked)
-		return check_parked(session, fail);
-	return request->priority == QDA_CALL_URGENT ? check_urgent(session, fail) : 0;
+	if (!request->parked && request->priority != QDA_CALL_URGENT)
+		return 0;
+	r = check_right(session, request->parked ? QDA_WISH_PARKED : QDA_WISH_URGENT, fail);
+	return r == 0 && request->parked ? check_parked(session, fail) : r;
 }
 
 int qda_call_start(struct qda_session *session, const struct qda_call_spec *spec,

@@ -74,7 +74,8 @@ struct qda_call_request {
 	uint64_t timeout_us;		/* 0 none */
 	int32_t priority;		/* QDA_CALL_LOW to QDA_CALL_URGENT */
 	/* It waits in its method for something outside (a listener, a queue), maybe for ever: it
-	 * takes no slot from others, counts as no DSP time, and may not be many. */
+	 * takes no slot from others, counts as no DSP time, and may not be many. Nobody can see
+	 * whether it does: only where the policy allows it (QDA_WISH_PARKED). */
 	bool parked;
 };
 

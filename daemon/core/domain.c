@@ -137,7 +137,7 @@ static void fit_device(struct qda_domain *domain)
 /* The rules may be others. */
 static void renew(struct qda_session *session)
 {
-	session->may_be_urgent = false;
+	session->may = 0;
 	qda_schedule_update(session);
 	qda_watch_renew(session);
 }

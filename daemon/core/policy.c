@@ -41,6 +41,9 @@ static void say_what(const struct qda_question *q, char *text, size_t size)
 	case QDA_WISH_URGENT:
 		snprintf(text, size, "make urgent calls on %s", q->domain);
 		break;
+	case QDA_WISH_PARKED:
+		snprintf(text, size, "make parked calls on %s", q->domain);
+		break;
 	case QDA_WISH_MODULE:
 		snprintf(text, size, "load %.128s on %s", q->module, q->domain);
 		break;
@@ -65,6 +68,9 @@ static void say_key(const struct qda_question *q, char *text, size_t size)
 		break;
 	case QDA_WISH_URGENT:
 		snprintf(text, size, "a [policy] rule with urgent=yes");
+		break;
+	case QDA_WISH_PARKED:
+		snprintf(text, size, "a [policy] rule with parked=yes");
 		break;
 	case QDA_WISH_MODULE:
 		snprintf(text, size, "a [policy] rule whose module= matches it");

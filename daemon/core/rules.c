@@ -109,7 +109,8 @@ static bool is_about_session(const struct qda_policy_rule *rule, const struct qd
 	if (!rule->allow)
 		return !*rule->module;
 	return (q->wish != QDA_WISH_DIRS || rule->dirs) &&
-	       (q->wish != QDA_WISH_URGENT || rule->urgent);
+	       (q->wish != QDA_WISH_URGENT || rule->urgent) &&
+	       (q->wish != QDA_WISH_PARKED || rule->parked);
 }
 
 static bool is_about(const struct qda_policy_rule *rule, const struct qda_question *q)

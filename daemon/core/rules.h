@@ -68,6 +68,7 @@ struct qda_policy_rule {
 	char module[QDA_MODULE_PATTERN_MAX];	/* pattern, see uri.h; empty: any */
 	bool dirs;		/* allow: module directories of the client's own, too */
 	bool urgent;		/* allow: calls that go before those of others, too */
+	bool parked;		/* allow: calls that hold no slot, too */
 };
 
 struct qda_rules {
@@ -88,6 +89,7 @@ enum qda_wish {
 	QDA_WISH_SESSION,	/* domain, kind */
 	QDA_WISH_DIRS,		/* domain, kind */
 	QDA_WISH_URGENT,	/* domain, kind */
+	QDA_WISH_PARKED,	/* domain, kind */
 	QDA_WISH_MODULE,	/* domain, kind, module */
 	QDA_WISH_ADMIN,		/* admin */
 };
@@ -111,7 +113,7 @@ struct qda_rules *qda_rules_free(struct qda_rules *rules);
  *   (allow=no and nothing else).
  * - ADMIN is allowed only by rules that name the right, and refused by those and by one that refuses
  *   everything.
- * - DIRS and URGENT are allowed only by rules that say so.
+ * - DIRS, URGENT and PARKED are allowed only by rules that say so.
  * - A rule with a module pattern that allows, allows the session that such modules are loaded in;
  *   one that refuses says nothing about the session. A URI of which it cannot be told what a DSP
  *   would load matches no pattern that allows, and every one that refuses.

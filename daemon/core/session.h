@@ -75,7 +75,7 @@ struct qda_session {
 	int level;				/* of share->ready; -1: in none */
 	unsigned refs;				/* the session itself, and its calls */
 	bool stalled;				/* in the schedule's list of those */
-	bool may_be_urgent;			/* policy was asked and said so */
+	unsigned may;				/* 1 << QDA_WISH_*: policy was asked and said so */
 	uint32_t lost_signal;
 	char lost_text[512];
 };

@@ -39,7 +39,7 @@ static int setup(void **state)
 static int setup_users(void **state)
 {
 	return broker_setup_with(state, &(struct broker_options){
-						.config = ONE_SLOT "[policy a]\nurgent=yes\nallow=yes\n",
+						.config = ONE_SLOT "[policy a]\nurgent=yes\nparked=yes\nallow=yes\n",
 						.heap = true,
 						.system = true,
 					});

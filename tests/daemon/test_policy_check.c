@@ -16,7 +16,7 @@
 #define N(array) (sizeof(array) / sizeof(*(array)))
 
 /* A plain user, one who may do nothing but administer, one whom no rule knows, one who may bring
- * directories and make urgent calls, and one who may do what is usual. */
+ * directories and make urgent and parked calls, and one who may do what is usual. */
 enum { PLAIN = 54331, ADMIN, UNKNOWN, BRINGER, USUAL };
 
 static int setup_system(void **state)
@@ -24,7 +24,8 @@ static int setup_system(void **state)
 	return broker_setup_with(
 		state, &(struct broker_options){
 			       .config = "[policy 10-admin]\nuser=54332\nadmin=all\nallow=yes\n"
-					 "[policy 15-bringer]\nuser=54334\ndirs=yes\nurgent=yes\nallow=yes\n"
+					 "[policy 15-bringer]\nuser=54334\ndirs=yes\nurgent=yes\n"
+					 "parked=yes\nallow=yes\n"
 					 "[policy 20-no-args]\nuser=54331\nmodule=file:///libqda_args*\n"
 					 "allow=no\n"
 					 "[policy 30-plain]\nuser=54331\nkind=unsigned\nallow=yes\n"
@@ -97,7 +98,7 @@ static char try_dirs(const char *socket)
 	return p ? verdict(peer_await(p, peer_post(p, REQUEST(SESSION_OPEN), NULL, 0, &fd, 1))) : why;
 }
 
-static char try_urgent(const char *socket)
+static char try_call(const char *socket, int32_t priority, uint32_t flags)
 {
 	char why;
 	struct peer *p = who_greets(socket, &why);
@@ -111,8 +112,19 @@ static char try_urgent(const char *socket)
 	if (why != 'y')
 		return why;
 	i = invocation_new(p->reply.module_open.handle, QDA_NULL_NOTHING);
-	i->request.invoke.priority = 2;
+	i->request.invoke.priority = priority;
+	i->request.invoke.flags = flags;
 	return verdict(peer_await(p, invocation_post(p, i)));
+}
+
+static char try_urgent(const char *socket)
+{
+	return try_call(socket, 2, 0);
+}
+
+static char try_parked(const char *socket)
+{
+	return try_call(socket, 0, QDA_INVOKE_PARKED);
 }
 
 static char try_reload(const char *socket)
@@ -168,6 +180,7 @@ static void policy_check_says_what_an_attempt_gives(void **state)
 		{ "session", "--kind", "privileged", try_privileged },
 		{ "module", "--module", QDA_ARGS_URI, try_module },
 		{ "urgent", "--kind", "unsigned", try_urgent },
+		{ "parked", "--kind", "unsigned", try_parked },
 		{ "dirs", "--kind", "unsigned", try_dirs },
 		{ "status", "--kind", "unsigned", try_status },
 		{ "reload", "--kind", "unsigned", try_reload },
@@ -176,7 +189,7 @@ static void policy_check_says_what_an_attempt_gives(void **state)
 	};
 	static const uid_t users[] = { UNKNOWN, PLAIN, USUAL, BRINGER, ADMIN };
 	static const char expected[N(users)][N(actions) + 1] = {
-		"nnnnnnnnnn", "yynnnnnnnn", "yyyynnnnnn", "yyyyyynnnn", "ynnnnnyyyy",
+		"nnnnnnnnnnn", "yynnnnnnnnn", "yyyynnnnnnn", "yyyyyyynnnn", "ynnnnnnyyyy",
 	};
 	struct peer *p;
 	char uid[16];

@@ -29,7 +29,7 @@ static void check_rules(const struct qda_rules *rules)
 
 		must(*rule->name && strlen(rule->name) <= QDA_RULE_NAME_MAX);
 		must(i == 0 || strcmp(rule[-1].name, rule->name) < 0);
-		must(rule->allow || (!rule->dirs && !rule->urgent));
+		must(rule->allow || (!rule->dirs && !rule->urgent && !rule->parked));
 		must(!rule->admin || (!*rule->domain && !rule->kinds && !*rule->module));
 		must(!rule->who.has_uid || rule->who.uid != (uid_t)-1);
 	}

@@ -587,6 +587,7 @@ static void begin(void)
 	rules->n_policy = 1;
 	*rules->policy = (struct qda_policy_rule){
 		.allow = true,
+		.parked = true,
 		.who = { .has_gid = true, .gid = 1 },
 	};
 	the_time = 1000000;

@@ -38,7 +38,7 @@ static struct qda_rules *rules_new(void)
 	rules->policy = calloc(1, sizeof(*rules->policy));
 	assert_non_null(rules->policy);
 	rules->n_policy = 1;
-	*rules->policy = (struct qda_policy_rule){ .name = "all", .allow = true };
+	*rules->policy = (struct qda_policy_rule){ .name = "all", .allow = true, .parked = true };
 	return rules;
 }
 

@@ -89,7 +89,7 @@ static void policy_takes_each_key(void **state)
 	const struct qda_policy_rule *rule;
 
 	finish("[policy a]\nuser=1000\ngroup=1001\nunit=camera@1.service\ndomain=cdsp\n"
-	       "kind=unsigned,privileged\nmodule=file:///libcam_*\nurgent=yes\nallow=yes\n"
+	       "kind=unsigned,privileged\nmodule=file:///libcam_*\nurgent=yes\nparked=yes\nallow=yes\n"
 	       "[policy b]\ndirs=yes\nkind=privileged\nallow=yes\n"
 	       "[policy c]\nadmin=status, kill\nallow=yes\n"
 	       "[policy d]\nadmin=all\nallow=no\n");
@@ -102,9 +102,10 @@ static void policy_takes_each_key(void **state)
 	assert_string_equal(rule->domain, "cdsp");
 	assert_int_equal(rule->kinds, 3);
 	assert_string_equal(rule->module, "file:///libcam_*");
-	assert_true(rule->allow && rule->urgent && !rule->dirs && !rule->admin);
+	assert_true(rule->allow && rule->urgent && rule->parked && !rule->dirs && !rule->admin);
 	rule++;
-	assert_true(rule->dirs && !rule->urgent && !rule->who.has_uid && !rule->who.has_gid);
+	assert_true(rule->dirs && !rule->urgent && !rule->parked && !rule->who.has_uid &&
+		    !rule->who.has_gid);
 	assert_int_equal(rule->kinds, 1u << QDA_SESSION_PRIVILEGED);
 	rule++;
 	assert_int_equal(rule->admin, 1u << QDA_ADMIN_STATUS | 1u << QDA_ADMIN_KILL);
@@ -175,10 +176,12 @@ static void contradictions_are_refused_where_they_stand(void **state)
 	refuse(3, "[policy d]\ndirs=yes\nallow=no\n", "dirs=yes goes with allow=yes");
 	refuse(3, "[policy e]\nallow=no\ndirs=yes\n", "dirs=yes goes with allow=yes");
 	refuse(3, "[policy f]\nallow=no\nurgent=yes\n", "urgent=yes goes with allow=yes");
+	refuse(3, "[policy j]\nallow=no\nparked=yes\n", "parked=yes goes with allow=yes");
+	refuse(3, "[policy k]\nadmin=kill\nparked=yes\n", "admin= is about no session");
 	refuse(3, "[policy g]\nmodule=file:///a*\ndirs=yes\n", "module= restricts nothing");
 	refuse(3, "[policy h]\nuser=root\nallow=no\n", "no rule can refuse");
 	refuse(2, "[quota default]\nuser=root\n", "[quota default] is for everybody else");
-	accept("[policy i]\nallow=no\ndirs=no\nurgent=no\n");
+	accept("[policy i]\nallow=no\ndirs=no\nurgent=no\nparked=no\n");
 }
 
 static void units_are_not_for_user_mode(void **state)
@@ -238,7 +241,7 @@ static void default_is(const struct qda_rules *rules, gid_t gid)
 	assert_string_equal(rule->name, "default");
 	assert_true(rule->who.has_gid && rule->who.gid == gid && !rule->who.has_uid);
 	assert_int_equal(rule->kinds, 1u << QDA_SESSION_UNSIGNED);
-	assert_true(rule->allow && !rule->dirs && !rule->urgent && !rule->admin);
+	assert_true(rule->allow && !rule->dirs && !rule->urgent && !rule->parked && !rule->admin);
 	assert_string_equal(rule->domain, "");
 	assert_string_equal(rule->module, "");
 	assert_string_equal(rule->who.unit, "");

@@ -452,11 +452,12 @@ static void set_limits(struct qda_rules *rules)
 	rules->session_in_flight = 5;
 }
 
-/* Another configuration: who may be urgent, how many calls may be in flight. */
+/* Another configuration: who may be urgent or park, how many calls may be in flight. */
 static void step_rules(void)
 {
 	struct qda_rules *rules = qda_rules_new();
 	struct qda_domain *domain = w.scene.domain;
+	unsigned rights = pick(8);
 
 	assert_non_null(rules);
 	set_limits(rules);
@@ -464,7 +465,7 @@ static void step_rules(void)
 	assert_non_null(rules->policy);
 	rules->n_policy = 1;
 	*rules->policy = (struct qda_policy_rule){ .name = "all", .allow = true,
-						   .urgent = pick(2) };
+						   .urgent = rights & 1, .parked = rights & 6 };
 	rules->session_in_flight = 1 + pick(8);
 	rules->client_in_flight = 1 + pick(8);
 	qda_core_apply(w.scene.core, rules);

@@ -467,6 +467,28 @@ static void urgent_goes_before_other_users_and_costs_the_same(void **state)
 
 /* --- parked calls --- */
 
+/* It costs nothing, so it is not for everybody; asked anew when the rules are others. */
+static void parked_is_for_whom_a_rule_allows_it(void **state)
+{
+	struct rival *r = come(1001, 100);
+
+	s.core->rules->policy->parked = false;
+	assert_int_equal(ask(r, 0, true), 0);
+	assert_int_equal(s.fail.code, EACCES);
+	assert_non_null(strstr(s.fail.text, "uid 1001 may not make parked calls on cdsp"));
+	assert_non_null(strstr(s.fail.text, "parked=yes"));
+	assert_int_equal(s.domain->parked, 0);
+	s.core->rules->policy->parked = true;
+	assert_int_not_equal(ask(r, 0, true), 0);
+	assert_int_equal(ask(r, QDA_CALL_URGENT, false), 0); /* another right */
+	assert_int_equal(s.fail.code, EACCES);
+	s.core->rules->policy->parked = false;
+	qda_domain_configure(s.domain, 0, 0);
+	assert_int_equal(ask(r, 0, true), 0);
+	assert_int_equal(s.fail.code, EACCES);
+	assert_int_equal(s.domain->parked, 1); /* which goes on */
+}
+
 static void parked_calls_hold_no_slot_and_are_bounded(void **state)
 {
 	struct rival *r = come(1001, 100), *other = come(1002, 100);
@@ -620,6 +642,7 @@ int main(void)
 		TEST(priorities_take_nothing_from_other_users),
 		TEST(urgent_is_for_whom_a_rule_allows_it),
 		TEST(urgent_goes_before_other_users_and_costs_the_same),
+		TEST(parked_is_for_whom_a_rule_allows_it),
 		TEST(parked_calls_hold_no_slot_and_are_bounded),
 		TEST(a_parked_call_waits_for_a_device_that_is_full),
 		TEST(a_session_that_hangs_is_ended_and_its_client_told),

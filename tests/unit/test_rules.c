@@ -164,16 +164,20 @@ static void administration_is_apart(void **state)
 	rules->policy = policy;
 }
 
-static void directories_and_urgency_must_be_said(void **state)
+static void directories_urgency_and_parking_must_be_said(void **state)
 {
 	add(ALLOW());
 	decides(QDA_WISH_DIRS, NULL, "none");
 	decides(QDA_WISH_URGENT, NULL, "none");
+	decides(QDA_WISH_PARKED, NULL, "none");
 	add(ALLOW(.dirs = true));
 	decides(QDA_WISH_DIRS, NULL, "second");
 	decides(QDA_WISH_URGENT, NULL, "none");
 	add(ALLOW(.urgent = true));
 	decides(QDA_WISH_URGENT, NULL, "third");
+	decides(QDA_WISH_PARKED, NULL, "none");
+	add(ALLOW(.parked = true));
+	decides(QDA_WISH_PARKED, NULL, "fourth");
 }
 
 static void module_rules_allow_the_session_and_refuse_only_modules(void **state)
@@ -299,7 +303,7 @@ int main(void)
 		TEST(kinds_are_asked_for),
 		TEST(anything_allowed_lets_one_in),
 		TEST(administration_is_apart),
-		TEST(directories_and_urgency_must_be_said),
+		TEST(directories_urgency_and_parking_must_be_said),
 		TEST(module_rules_allow_the_session_and_refuse_only_modules),
 		TEST(ways_around_a_pattern_end_nowhere),
 		TEST(names_are_what_the_dsp_makes_of_them),

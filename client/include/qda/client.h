@@ -298,8 +298,8 @@ struct qda_call_options {
 	uint64_t timeout_us;
 	int priority; /**< in: enum qda_priority */
 	/** In: 1: the method waits for something outside the DSP (a listener, a queue): the call
-	 *  takes no slot from others and may run for as long as it likes. How many of these there
-	 *  may be has a limit of its own. */
+	 *  takes no slot from others and may run for as long as it likes; only by policy (EACCES).
+	 *  How many of these there may be has a limit of its own. */
 	int parked;
 	uint64_t dsp_ns;   /**< out: time holding a DSP slot; 0 if the call was given up */
 	uint64_t queue_ns; /**< out: time waiting for one; 0 if the call was given up */

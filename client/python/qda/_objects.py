@@ -359,7 +359,7 @@ class Module(_Object):
                   buffers, until it returns or its session is closed
         priority  among other calls
         parked    the method waits for something outside the DSP (a listener, a queue): it takes no place from others
-                  and may run for as long as it likes
+                  and may run for as long as it likes; only by policy
 
         QdaError: EREMOTEIO: the method returned non-zero (dsp_result), outputs are then not touched; ECONNRESET: the
         session or the broker is gone; EDQUOT: a quota; EACCES: policy; EINVAL: arguments that are not possible.
