@@ -98,8 +98,8 @@ static void write_config(const struct scenario *s)
 
 	if (!file)
 		die("%s: cannot be written", conf);
-	fprintf(file, "[policy all]\nallow=yes\n[domain cdsp]\ndevice=soft\nprogram=%s\nmodules=%s\n"
-		"in_flight=4\n", BENCH_SOFTDSP, BENCH_SKELS);
+	fprintf(file, "[daemon]\nbus=none\n[policy all]\nallow=yes\n[domain cdsp]\ndevice=soft\nprogram=%s\n"
+		"modules=%s\nin_flight=4\n", BENCH_SOFTDSP, BENCH_SKELS);
 	for (unsigned i = 0; i < s->n; i++)
 		fprintf(file, "[quota u%u]\nuser=%u\nweight=%u\n", i, FIRST_UID + i,
 			100 * (s->weights[0] ? s->weights[i] : 1));
