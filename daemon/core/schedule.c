@@ -71,10 +71,9 @@ static void flow_init(struct qda_flow *flow, const uint32_t *weight)
 	flow->level = -1;
 }
 
-/* The next of a level after one that was returned before, or its first (after NULL), as of now: keys
- * of flows with running calls have grown since they were put there. */
-static struct qda_flow *next(struct qda_fair *fair, int level, struct qda_flow *after,
-			     uint64_t now)
+/* The next of a level after one that was returned before, or its first (after NULL), as of now:
+ * keys of flows with running calls have grown since they were put there. */
+static struct qda_flow *next(struct qda_fair *fair, int level, struct qda_flow *after, uint64_t now)
 {
 	struct qda_flow_tree *tree = &fair->levels[level];
 	struct qda_flow *flow;

@@ -64,18 +64,17 @@ void soft_later(struct qda_device_session *session)
 static void on_before_wait(uv_prepare_t *prepare)
 {
 	struct soft *soft = prepare->data;
-	struct soft_channel *channel;
 
 	uv_prepare_stop(prepare);
-	while ((channel = TAILQ_FIRST(&soft->posted)))
-		soft_channel_flush(channel);
+	if (soft->posted)
+		soft_channel_flush(soft->posted);
 }
 
 void soft_posted(struct soft_channel *channel)
 {
 	struct soft *soft = channel->soft;
 
-	TAILQ_INSERT_TAIL(&soft->posted, channel, link);
+	soft->posted = channel;
 	uv_prepare_start(&soft->before_wait, on_before_wait);
 }
 
@@ -278,7 +277,6 @@ int qda_soft_new(struct uv_loop_s *loop, const struct qda_soft_config *config,
 	TAILQ_INIT(&soft->later);
 	TAILQ_INIT(&soft->dying);
 	TAILQ_INIT(&soft->starved);
-	TAILQ_INIT(&soft->posted);
 	soft_ids_init(&soft->ids);
 	soft_batch_init(&soft->batch);
 	init_handles(soft, loop);

@@ -289,8 +289,8 @@ struct soft {
 	uint32_t last_bank;
 	int32_t last_client;
 	struct soft_sessions sessions, later, dying;
-	struct soft_channels posted;	/* that have something to send before the loop waits: nobody
-					 * posts while it goes to wait (uv_prepare_t) */
+	struct soft_channel *posted;	/* has something to send before the loop waits; or NULL.
+					 * Nobody posts while it goes to wait (uv_prepare_t). */
 	uv_idle_t idle;
 	uv_prepare_t before_wait;
 	uv_timer_t exit_timer, stall_timer;

@@ -2,8 +2,8 @@
 /*
  * Calls of the soft device: the hot path. A call takes an object from the session's pool, an id, a
  * run of pages for its descriptors and one use of each mapping it names, and is sent with others of
- * the same round of the loop; its response gives all of it back before the owner hears of it, so that
- * the next call can be submitted from there.
+ * the same round of the loop; its response gives all of it back before the owner hears of it, so
+ * that the next call can be submitted from there.
  */
 #include <errno.h>
 #include <stdlib.h>

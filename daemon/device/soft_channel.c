@@ -126,7 +126,11 @@ static void wait_for(struct soft_channel *channel, int err)
 
 static void append(struct soft_channel *channel, struct soft_item *item)
 {
+	struct soft_channel *posted = channel->soft->posted;
+
 	assert(!item->queued);
+	if (posted && posted != channel)
+		soft_channel_flush(posted);
 	item->queued = true;
 	TAILQ_INSERT_TAIL(&channel->queue, item, link);
 }
@@ -162,7 +166,7 @@ void soft_channel_post(struct soft_channel *channel, struct soft_item *item)
 static void unpost(struct soft_channel *channel)
 {
 	if (channel->n_posted)
-		TAILQ_REMOVE(&channel->soft->posted, channel, link);
+		channel->soft->posted = NULL;
 	channel->n_posted = 0;
 }
 

@@ -34,7 +34,6 @@ struct soft_item {
 };
 
 TAILQ_HEAD(soft_items, soft_item);
-TAILQ_HEAD(soft_channels, soft_channel);
 
 struct soft_channel {
 	struct soft *soft;
@@ -44,7 +43,6 @@ struct soft_channel {
 	bool stalled;			/* the kernel lacked memory; soft_stalled() was told */
 	uv_poll_t poll;
 	struct soft_items queue;
-	TAILQ_ENTRY(soft_channel) link;	/* soft->posted, while n_posted */
 	unsigned n_posted;		/* of the queue: nobody tried to send them yet */
 	void (*on_readable)(struct soft_channel *channel);	/* NULL: not started, or muted */
 };
@@ -76,8 +74,8 @@ int soft_channel_start(struct soft_channel *channel, uv_loop_t *loop, int fd,
 /* Send now or as soon as there is room; never fails: a dead channel is noticed by its reader. */
 void soft_channel_send(struct soft_channel *channel, struct soft_item *item);
 
-/* The same, but others of this round of the loop may go with it: when there are enough of them, or
- * the loop is about to wait. */
+/* The same, but those that follow may go with it: until there are enough of them, or one for
+ * another channel, or the loop is about to wait. */
 void soft_channel_post(struct soft_channel *channel, struct soft_item *item);
 
 /* The device's: have soft_channel_flush() called for all channels after a while. */

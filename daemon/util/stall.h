@@ -4,8 +4,8 @@
  * the one that runs. One loop in a process, so there is one of these; counted from qda_stall_begin()
  * on, before that nothing is.
  *
- * Marks are set where callbacks begin, so that nobody has to ask how long the loop slept: libuv would
- * look for events once more before each wait to know that.
+ * Marks are set where callbacks begin, so that nobody has to ask how long the loop slept: libuv
+ * would look for events once more before each wait to know that.
  *
  * Reading the CPU clock of a thread costs more than a callback does, so it is read only when a
  * callback took long by the wall, which bounds its CPU time, and now and then to keep in step.

@@ -217,6 +217,31 @@ static void calls_of_one_round_go_together(void **state)
 		assert_int_equal(rig_wait(&f->rig, 10 + i).result, i);
 }
 
+static struct dsp_got take(int channel)
+{
+	struct dsp_got got = { .fd = -1 };
+
+	assert_int_equal(recv(channel, &got.record, sizeof(got.record), MSG_DONTWAIT),
+			 SOFTDSP_SIZE(call));
+	memcpy(&got.msg, got.record.call.msg, sizeof(got.msg));
+	return got;
+}
+
+static void calls_wait_for_none_of_another_pd(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(rig_submit(&f->rig, f->a.session, &null_call, 10 + i), 0);
+	dsp_respond(f->a.channel, take(f->a.channel).msg.ctx, 0);
+	assert_true(nothing_there(f->a.channel));
+	assert_int_equal(rig_submit(&f->rig, f->b.session, &null_call, 12), 0);
+	dsp_respond(f->a.channel, take(f->a.channel).msg.ctx, 0);
+	dsp_respond(f->b.channel, take(f->b.channel).msg.ctx, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_wait(&f->rig, 10 + i).err, 0);
+}
+
 /* What is sent at once takes along what waits for the end of the round. */
 static void a_mapping_does_not_overtake_a_call(void **state)
 {
@@ -630,6 +655,7 @@ int main(void)
 		TEST(a_buffer_is_mapped_once_and_unmapped_when_released),
 		TEST(a_read_only_buffer_is_mapped_read_only),
 		TEST(calls_of_one_round_go_together),
+		TEST(calls_wait_for_none_of_another_pd),
 		TEST(a_mapping_does_not_overtake_a_call),
 		TEST(a_doubled_response_is_dropped),
 		TEST(forged_context_words_are_dropped),
