@@ -274,6 +274,16 @@ def test_wrong_arguments_are_refused(bus, qdad):
 
 
 @served
+def test_long_paths_are_not_looked_for(bus, qdad):
+    """By sd-bus, part by part, while everybody waits: a second for one of 64 KiB."""
+    caller = Caller(bus)
+    for path in ("/a" * 128, PATH + "/session" + "/1" * 32000):
+        message = dbus.lowlevel.MethodCallMessage(NAME, path, SESSION, "Close")
+        refused("NotFound", caller.bus.send_message_with_reply_and_block, message, 20)
+    caller.close()
+
+
+@served
 def test_a_session_is_its_owners(bus, qdad):
     owner, other = Caller(bus), Caller(bus)
     session = owner.open()

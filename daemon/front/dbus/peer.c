@@ -18,6 +18,7 @@
 #define BUS_NAME      "org.freedesktop.DBus"
 #define BUS_PATH      "/org/freedesktop/DBus"
 #define GROUPS_MAX    65536u
+#define NAME_MAX_BYTES 255u /* of paths, and of what D-Bus itself does not let be longer */
 
 int qda_dbus_peer_compare(const struct qda_dbus_peer *a, const struct qda_dbus_peer *b)
 {
@@ -343,6 +344,19 @@ static bool take_turn(struct qda_dbus_peer *peer, sd_bus_message *message)
 	return true;
 }
 
+/* sd-bus looks for what serves each beginning of a path: a long one of many parts holds up the loop
+ * for a second. Paths of objects here are short. */
+static int refuse_path(struct qda_dbus *dbus, sd_bus_message *message)
+{
+	size_t n = strlen(sd_bus_message_get_path(message));
+	struct qda_fail fail;
+
+	if (n <= NAME_MAX_BYTES)
+		return 0;
+	qda_fail(&fail, ENOENT, "a path of %zu bytes: there is no such object", n);
+	return qda_dbus_refuse(dbus, NULL, message, &fail);
+}
+
 static bool is_free(sd_bus_message *message)
 {
 	return sd_bus_message_is_method_call(message, QDA_DBUS_SESSION, "Invoke") > 0 ||
@@ -356,8 +370,11 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
 	struct qda_fail fail;
 	uint8_t type;
 
-	if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL ||
-	    sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Peer", NULL) > 0)
+	if (sd_bus_message_get_type(message, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+		return 0;
+	if (refuse_path(dbus, message))
+		return 1;
+	if (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Peer", NULL) > 0)
 		return 0;
 	peer = find(dbus, sd_bus_message_get_sender(message));
 	if (!peer)
