@@ -12,6 +12,7 @@ import xml.etree.ElementTree as xml
 
 import bus as house  # first: it says what is missing
 from bus import ARGS, BAD, MANAGER, NAME, PATH, SESSION, SUM, wait_for
+from wire import ERROR as IS_ERROR, REPLY as IS_REPLY, Wire, aligned, string, then_array
 
 import dbus
 import dbus.bus
@@ -280,6 +281,39 @@ def test_long_paths_are_not_looked_for(bus, qdad):
     for path in ("/a" * 128, PATH + "/session" + "/1" * 32000):
         message = dbus.lowlevel.MethodCallMessage(NAME, path, SESSION, "Close")
         refused("NotFound", caller.bus.send_message_with_reply_and_block, message, 20)
+    caller.close()
+
+
+def options(n):
+    """n times the same, as no library writes it."""
+    one = aligned(string("wait_ms") + b"\1u\0", 4) + struct.pack("<I", 0)
+    return (aligned(one, 8) * n)[:-(-len(one) % 8) or None]
+
+
+@served
+def test_options_are_few(bus, qdad):
+    caller = Wire(bus.path)
+    for n, fine in ((8, True), (9, False), (100000, False)):
+        answer = caller.call(NAME, PATH, MANAGER, "OpenSession", "ssa{sv}",
+                             then_array(aligned(string(""), 4) + string("unsigned"), options(n)))
+        assert answer.type == (IS_REPLY if fine else IS_ERROR), n
+        assert fine or "more than 8 options" in answer.text(), answer.text()
+    caller.close()
+
+
+@served
+def test_names_are_short(bus, qdad):
+    caller, long = Caller(bus), "x" * 1000000
+    thing = caller.bus.get_object(NAME, PATH, introspect=False)
+    properties = dbus.Interface(thing, "org.freedesktop.DBus.Properties")
+    for function, args in ((properties.GetAll, (long,)), (properties.Get, (MANAGER, long)),
+                           (properties.Set, (long, "Version", 1))):
+        assert len(refused("NotFound", function, *args)) < 500
+    zero = dbus.UInt64(0)
+    for words in ((long, "", "fds"), ("total", long, "fds"), ("total", "", long)):
+        refused("InvalidArgument", caller.manager.SetQuota, words[0], zero, words[1], words[2], zero)
+    refused("InvalidArgument", caller.manager.CheckPolicy, dbus.UInt32(0), dbus.UInt32(0),
+            dbus.Array([], signature="u"), "", "module", "", "", long)
     caller.close()
 
 

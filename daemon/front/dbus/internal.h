@@ -27,6 +27,7 @@
 #define QDA_DBUS_CLIENT	 QDA_DBUS_NAME ".Client"
 #define QDA_DBUS_SESSION QDA_DBUS_NAME ".Session"
 
+#define QDA_DBUS_OPTIONS_MAX 8u	   /* more than any method knows */
 #define QDA_DBUS_INLINE_MAX 61440u /* in and out bytes of one Invoke, as on the socket */
 #define QDA_DBUS_PARKED_MAX 16u	   /* messages of one name that wait for their turn */
 #define QDA_DBUS_ASKING_MAX 128u   /* names that the bus is being asked about */
@@ -137,6 +138,11 @@ int qda_dbus_serve(struct qda_dbus *dbus, sd_bus_message *message,
 		   const struct qda_dbus_method *method);
 /* Again, with what polkit granted. */
 int qda_dbus_serve_granted(struct qda_dbus_answer *answer, unsigned grant);
+/* An a{sv} of options: read_one() is given each name, with the value to read, and refuses those it does
+ * not know with a negative errno; `known` says which there are. */
+int qda_dbus_read_options(sd_bus_message *m, const char *known,
+			  int (*read_one)(sd_bus_message *m, const char *name, void *to), void *to,
+			  struct qda_fail *fail);
 /* Arguments were not what the signature says: cannot happen behind sd-bus's check, but is refused. */
 int qda_dbus_bad_message(struct qda_fail *fail);
 /* An answer that says nothing. */

@@ -216,9 +216,15 @@ static int read_args(struct reading *r, struct qda_fail *fail)
 
 /* --- options --- */
 
-static int read_option(sd_bus_message *m, const char *name, struct qda_call_request *request,
-		       uint64_t *tag)
+struct options {
+	struct qda_call_request *request;
+	uint64_t tag;
+};
+
+static int read_option(sd_bus_message *m, const char *name, void *to)
 {
+	struct options *options = to;
+	struct qda_call_request *request = options->request;
 	int r, parked;
 
 	if (!strcmp(name, "timeout_us"))
@@ -226,7 +232,7 @@ static int read_option(sd_bus_message *m, const char *name, struct qda_call_requ
 	if (!strcmp(name, "priority"))
 		return sd_bus_message_read(m, "v", "i", &request->priority);
 	if (!strcmp(name, "tag"))
-		return sd_bus_message_read(m, "v", "t", tag);
+		return sd_bus_message_read(m, "v", "t", &options->tag);
 	if (strcmp(name, "parked") != 0)
 		return -EINVAL;
 	r = sd_bus_message_read(m, "v", "b", &parked);
@@ -234,29 +240,20 @@ static int read_option(sd_bus_message *m, const char *name, struct qda_call_requ
 	return r;
 }
 
-static int read_options(sd_bus_message *m, struct qda_call_request *request, uint64_t *tag,
-			struct qda_fail *fail)
+static int read_options(sd_bus_message *m, struct options *options, struct qda_fail *fail)
 {
-	const char *name;
-	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+	const struct qda_call_request *request = options->request;
+	int r = qda_dbus_read_options(m, "timeout_us (t), priority (i), parked (b), tag (t)",
+				      read_option, options, fail);
 
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		if (sd_bus_message_read(m, "s", &name) < 0)
-			return qda_dbus_bad_message(fail);
-		if (read_option(m, name, request, tag) < 0)
-			return qda_fail(fail, EINVAL,
-					"option %.32s: there are timeout_us (t), priority (i), parked "
-					"(b), tag (t)",
-					name);
-		r = sd_bus_message_exit_container(m);
-	}
 	if (r < 0)
-		return qda_dbus_bad_message(fail);
+		return r;
 	if (request->priority < QDA_CALL_LOW || request->priority > QDA_CALL_URGENT)
 		return qda_fail(fail, EINVAL, "priority %d: %d to %d are allowed",
 				request->priority, QDA_CALL_LOW, QDA_CALL_URGENT);
-	if (*tag >> 63)
-		return qda_fail(fail, EINVAL, "tag %" PRIu64 ": 1 to 2^63 - 1 are allowed", *tag);
+	if (options->tag >> 63)
+		return qda_fail(fail, EINVAL, "tag %" PRIu64 ": 1 to 2^63 - 1 are allowed",
+				options->tag);
 	return 0;
 }
 
@@ -280,8 +277,8 @@ static int invoke(struct qda_dbus_request *r, struct qda_fail *fail)
 {
 	struct reading reading;
 	struct qda_call_request request = { .args = reading.args, .in = r->dbus->bytes };
+	struct options options = { &request, 0 };
 	const struct qda_module *module;
-	uint64_t tag = 0;
 	uint32_t method;
 	int e;
 
@@ -303,7 +300,7 @@ static int invoke(struct qda_dbus_request *r, struct qda_fail *fail)
 				method);
 	e = read_args(&reading, fail);
 	if (e == 0)
-		e = read_options(r->message, &request, &tag, fail);
+		e = read_options(r->message, &options, fail);
 	if (e < 0)
 		return e;
 	module = qda_module_find(r->peer->client, request.module, fail);
@@ -316,7 +313,7 @@ static int invoke(struct qda_dbus_request *r, struct qda_fail *fail)
 				reading.counts[GROUP_IN_HANDLE], reading.counts[GROUP_OUT_HANDLE]);
 	request.n_args = reading.n_args;
 	request.n_in = reading.n_in;
-	return start(r, &reading, &request, tag, fail);
+	return start(r, &reading, &request, options.tag, fail);
 }
 
 /* --- the answer --- */

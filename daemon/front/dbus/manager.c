@@ -22,6 +22,7 @@
 #include "front/metrics.h"
 
 #define QUOTA_ROWS 16u /* in a page */
+#define WORD_MAX   64u /* bytes of a name that SetQuota takes */
 
 /* A reply that is being put together: sd-bus remembers the first failure, and then nothing is sent
  * but an error. */
@@ -88,54 +89,43 @@ static int read_kind(const char *kind, enum qda_session_kind *out, struct qda_fa
 	return qda_fail(fail, EINVAL, "kind \"%.32s\": unsigned or privileged", kind);
 }
 
-static int read_session_option(sd_bus_message *m, const char *name,
-			       struct qda_session_request *request, bool *logs)
+/* Of OpenSession. */
+struct options {
+	struct qda_session_request *request;
+	bool logs;
+};
+
+static int read_option(sd_bus_message *m, const char *name, void *to)
 {
+	struct options *options = to;
 	int r, yes;
 
 	if (!strcmp(name, "wait_ms"))
-		return sd_bus_message_read(m, "v", "u", &request->wait_ms);
+		return sd_bus_message_read(m, "v", "u", &options->request->wait_ms);
 	if (!strcmp(name, "hang_ms"))
-		return sd_bus_message_read(m, "v", "u", &request->hang_ms);
+		return sd_bus_message_read(m, "v", "u", &options->request->hang_ms);
 	if (strcmp(name, "log") != 0)
 		return -EINVAL;
 	r = sd_bus_message_read(m, "v", "b", &yes);
-	*logs = r >= 0 && yes;
+	options->logs = r >= 0 && yes;
 	return r;
-}
-
-static int read_session_options(sd_bus_message *m, struct qda_session_request *request, bool *logs,
-				struct qda_fail *fail)
-{
-	const char *name;
-	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
-
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		if (sd_bus_message_read(m, "s", &name) < 0)
-			return qda_dbus_bad_message(fail);
-		if (read_session_option(m, name, request, logs) < 0)
-			return qda_fail(fail, EINVAL,
-					"option %.32s: there are wait_ms (u), hang_ms (u), log (b)",
-					name);
-		r = sd_bus_message_exit_container(m);
-	}
-	return r < 0 ? qda_dbus_bad_message(fail) : 0;
 }
 
 static int open_session(struct qda_dbus_request *r, struct qda_fail *fail)
 {
 	struct qda_session_request request = { 0 };
+	struct options options = { &request, false };
 	struct qda_dbus_answer *answer;
 	struct qda_reply_to to;
 	const char *kind;
-	bool logs = false;
 	int e;
 
 	if (sd_bus_message_read(r->message, "ss", &request.domain, &kind) < 0)
 		return qda_dbus_bad_message(fail);
 	e = read_kind(kind, &request.kind, fail);
 	if (e == 0)
-		e = read_session_options(r->message, &request, &logs, fail);
+		e = qda_dbus_read_options(r->message, "wait_ms (u), hang_ms (u), log (b)",
+					  read_option, &options, fail);
 	if (e < 0)
 		return e;
 	if (request.kind == QDA_SESSION_PRIVILEGED)
@@ -145,7 +135,7 @@ static int open_session(struct qda_dbus_request *r, struct qda_fail *fail)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);
 	e = qda_session_open(r->peer->client, &request, &to, fail);
-	if (e == 0 && logs)
+	if (e == 0 && options.logs)
 		r->peer->logs = true;
 	return qda_dbus_started(answer, e);
 }
@@ -304,17 +294,22 @@ static int change_quota(struct qda_core *core, const char *scope, uint64_t whose
 	return qda_quota_set_uid(core, (uid_t)whose, rule, resource, limit, fail);
 }
 
+/* Before polkit is asked: the message waits for its answer, which may take minutes. */
 static int set_quota(struct qda_dbus_request *r, struct qda_fail *fail)
 {
 	const char *scope, *rule, *resource;
 	uint64_t whose, limit;
 	char text[160];
-	int e = qda_client_check_admin(r->peer->client, QDA_ADMIN_QUOTA, fail);
+	int e;
 
-	if (e < 0)
-		return e;
 	if (sd_bus_message_read(r->message, "stsst", &scope, &whose, &rule, &resource, &limit) < 0)
 		return qda_dbus_bad_message(fail);
+	if (strlen(scope) > WORD_MAX || strlen(rule) > WORD_MAX || strlen(resource) > WORD_MAX)
+		return qda_fail(fail, EINVAL,
+				"scope, rule and resource have at most %u bytes each", WORD_MAX);
+	e = qda_client_check_admin(r->peer->client, QDA_ADMIN_QUOTA, fail);
+	if (e < 0)
+		return e;
 	e = change_quota(r->dbus->front->core, scope, whose, rule, resource, limit, fail);
 	if (e < 0)
 		return e;
@@ -372,6 +367,9 @@ static int check_policy(struct qda_dbus_request *r, struct qda_fail *fail)
 		return qda_fail(fail, EINVAL,
 				"%u groups and a unit of %zu bytes: at most %u and %zu are allowed",
 				who.n_groups, strlen(unit), QDA_GROUPS_MAX, sizeof(who.unit) - 1);
+	if (strlen(module) > QDA_URI_MAX)
+		return qda_fail(fail, EINVAL, "the URI has %zu bytes: at most %u are allowed",
+				strlen(module), QDA_URI_MAX);
 	strcpy(who.unit, unit);
 	e = qda_admin_check_ask(r->peer->client, who.uid, fail);
 	if (e == 0)

@@ -357,6 +357,27 @@ static int refuse_path(struct qda_dbus *dbus, sd_bus_message *message)
 	return qda_dbus_refuse(dbus, NULL, message, &fail);
 }
 
+/* An interface or property that sd-bus does not know is repeated in its answer, megabytes of it if need
+ * be. Those that there are have short names. */
+static int refuse_property(struct qda_dbus *dbus, struct qda_dbus_peer *peer,
+			   sd_bus_message *message)
+{
+	const char *name, *bad = NULL;
+	struct qda_fail fail;
+	char type;
+
+	if (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", NULL) <= 0)
+		return 0;
+	while (!bad && sd_bus_message_peek_type(message, &type, NULL) > 0 && type == 's' &&
+	       sd_bus_message_read(message, "s", &name) > 0)
+		bad = strlen(name) > NAME_MAX_BYTES ? name : NULL;
+	sd_bus_message_rewind(message, 1);
+	if (!bad)
+		return 0;
+	qda_fail(&fail, ENOENT, "%.32s...: nothing here has such a name", bad);
+	return qda_dbus_refuse(dbus, peer, message, &fail);
+}
+
 static bool is_free(sd_bus_message *message)
 {
 	return sd_bus_message_is_method_call(message, QDA_DBUS_SESSION, "Invoke") > 0 ||
@@ -383,7 +404,7 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *err
 		return park(peer, message, peer->client);
 	if (!is_free(message) && qda_client_take_request(peer->client, &fail) < 0)
 		return qda_dbus_refuse(dbus, peer, message, &fail);
-	return 0;
+	return refuse_property(dbus, peer, message);
 }
 
 int qda_dbus_peers_start(struct qda_dbus *dbus)

@@ -92,6 +92,28 @@ int qda_dbus_bad_message(struct qda_fail *fail)
 	return qda_fail(fail, EINVAL, "the arguments are not what the signature says");
 }
 
+/* No matter how many a message has, few are looked at. */
+int qda_dbus_read_options(sd_bus_message *m, const char *known,
+			  int (*read_one)(sd_bus_message *m, const char *name, void *to), void *to,
+			  struct qda_fail *fail)
+{
+	const char *name;
+	unsigned n = 0;
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		if (++n > QDA_DBUS_OPTIONS_MAX)
+			return qda_fail(fail, EINVAL, "more than %u options: there are %s",
+					QDA_DBUS_OPTIONS_MAX, known);
+		if (sd_bus_message_read(m, "s", &name) < 0)
+			return qda_dbus_bad_message(fail);
+		if (read_one(m, name, to) < 0)
+			return qda_fail(fail, EINVAL, "option %.32s: there are %s", name, known);
+		r = sd_bus_message_exit_container(m);
+	}
+	return r < 0 ? qda_dbus_bad_message(fail) : 0;
+}
+
 /* --- serving --- */
 
 static int find_session(struct qda_dbus_request *r, struct qda_fail *fail)
