@@ -3,6 +3,7 @@
 import fcntl
 import mmap
 import os
+import select
 import signal
 import socket
 import struct
@@ -281,6 +282,41 @@ def test_long_paths_are_not_looked_for(bus, qdad):
     for path in ("/a" * 128, PATH + "/session" + "/1" * 32000):
         message = dbus.lowlevel.MethodCallMessage(NAME, path, SESSION, "Close")
         refused("NotFound", caller.bus.send_message_with_reply_and_block, message, 20)
+    caller.close()
+
+
+def open_on(caller, uri):
+    """A session and a module in it, of a caller who is a Wire: path and number."""
+    answer = caller.call(NAME, PATH, MANAGER, "OpenSession", "ssa{sv}",
+                         then_array(aligned(string(""), 4) + string("unsigned"), b""))
+    assert answer.type == IS_REPLY, answer.text()
+    path = answer.text()
+    answer = caller.call(NAME, path, SESSION, "OpenModule", "s", string(uri))
+    assert answer.type == IS_REPLY, answer.text()
+    return path, struct.unpack("<Q", answer.body)[0]
+
+
+def call_body(module, method, *numbers, options=b""):
+    """Of an Invoke that has them as its input."""
+    value = struct.pack("<%dI" % len(numbers), *numbers)
+    argument = aligned(string("in") + b"\2ay\0", 4) + struct.pack("<I", len(value)) + value
+    return then_array(then_array(struct.pack("<QI", module, method), argument), options)
+
+
+@served
+def test_a_call_keeps_none_of_the_descriptors_that_came_with_it(bus, qdad):
+    caller = Wire(bus.path)
+    path, module = open_on(caller, BAD)
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    tag = aligned(string("tag") + b"\1t\0", 8) + struct.pack("<Q", 9)
+    caller.send(NAME, path, SESSION, "Invoke", "tua(sv)a{sv}", call_body(module, 4, 0xffffffff, options=tag),
+                fds=[write])
+    os.close(write)
+    assert select.select([read], [], [], 10)[0] and os.read(read, 1) == b"", "the daemon holds it"
+    caller.send(NAME, path, SESSION, "Cancel", "t", struct.pack("<Q", 9))
+    assert {caller.answer().text(), caller.answer().text()} >= {"running"}, "the call was over"
+    os.close(read)
     caller.close()
 
 

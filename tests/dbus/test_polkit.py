@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """polkit, played by a small service on the private bus: it allows, denies, says nothing, or is not there."""
 import os
+import select
 import sys
 import threading
 
@@ -11,6 +12,8 @@ import dbus
 import dbus.mainloop.glib
 import dbus.service
 from gi.repository import GLib
+
+from wire import Wire
 
 from test_front import Caller, arguments, as_uid, refused, total  # noqa: F401
 
@@ -156,6 +159,20 @@ def test_the_caller_goes_while_polkit_is_asked(bus, qdad, questions, polkit):
     watcher = Caller(bus)
     wait_for(lambda: total(watcher, "connections") == 1, "its client goes")
     watcher.close()
+
+
+@with_polkit("silent")
+def test_a_question_keeps_no_descriptors(bus, qdad, questions, polkit):
+    def stranger(caller):
+        wire = Wire(bus.path)
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        wire.send(NAME, "/org/qdad/Broker1", NAME + ".Manager", "Reload", fds=[write])
+        os.close(write)
+        assert select.select([read], [], [], 10)[0] and os.read(read, 1) == b"", "the daemon holds it"
+        assert "reload" in questions.readline()
+
+    as_uid(1, bus, stranger)
 
 
 @with_polkit("silent")

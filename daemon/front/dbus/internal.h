@@ -76,7 +76,7 @@ struct qda_dbus_peer {
 	char name[256];			/* ":1.42"; none is longer */
 };
 
-/* An answer that is owed: the message it answers, and what core or polkit will say. */
+/* An answer that is owed: what is kept of the message it answers, and what core or polkit will say. */
 struct qda_dbus_answer {
 	TAILQ_ENTRY(qda_dbus_answer) link;	/* peer->answers */
 	struct qda_dbus_peer *peer;
@@ -147,9 +147,10 @@ int qda_dbus_read_options(sd_bus_message *m, const char *known,
 int qda_dbus_bad_message(struct qda_fail *fail);
 /* An answer that says nothing. */
 int qda_dbus_answer_done(const struct qda_dbus_request *r);
-/* An answer that comes later; n_outs lengths fit. NULL: out of memory, with *fail. */
-struct qda_dbus_answer *qda_dbus_answer_new(const struct qda_dbus_request *r, unsigned n_outs,
-					    struct qda_fail *fail);
+/* An answer that comes later; n_outs lengths fit. again: the arguments are kept, for another run().
+ * NULL: out of memory, with *fail. */
+struct qda_dbus_answer *qda_dbus_answer_new(const struct qda_dbus_request *r, bool again,
+					    unsigned n_outs, struct qda_fail *fail);
 void qda_dbus_answer_free(struct qda_dbus_answer *answer);
 /* Where core's answer goes. serial 0: one that nobody can name. */
 struct qda_reply_to qda_dbus_reply_to(struct qda_dbus_answer *answer, uint64_t serial);

@@ -262,7 +262,7 @@ static int read_options(sd_bus_message *m, struct options *options, struct qda_f
 static int start(const struct qda_dbus_request *r, const struct reading *reading,
 		 const struct qda_call_request *request, uint64_t tag, struct qda_fail *fail)
 {
-	struct qda_dbus_answer *answer = qda_dbus_answer_new(r, reading->n_outs, fail);
+	struct qda_dbus_answer *answer = qda_dbus_answer_new(r, false, reading->n_outs, fail);
 	struct qda_reply_to to;
 
 	if (!answer)

@@ -130,7 +130,7 @@ static int open_session(struct qda_dbus_request *r, struct qda_fail *fail)
 		return e;
 	if (request.kind == QDA_SESSION_PRIVILEGED)
 		r->grant = QDA_GRANT_PRIVILEGED;
-	answer = qda_dbus_answer_new(r, 0, fail);
+	answer = qda_dbus_answer_new(r, false, 0, fail);
 	if (!answer)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);

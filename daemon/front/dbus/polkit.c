@@ -74,7 +74,7 @@ int qda_dbus_polkit_ask(const struct qda_dbus_request *r, unsigned grant,
 	if (!action(grant) || r->peer->n_polkit == QDA_DBUS_POLKIT_MAX)
 		return e;
 	question = malloc(sizeof(*question));
-	answer = question ? qda_dbus_answer_new(r, 0, &fail) : NULL;
+	answer = question ? qda_dbus_answer_new(r, true, 0, &fail) : NULL;
 	if (!answer) {
 		free(question);
 		return -ENOMEM;

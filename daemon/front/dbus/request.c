@@ -196,18 +196,48 @@ int qda_dbus_answer_done(const struct qda_dbus_request *r)
 
 /* --- later --- */
 
-struct qda_dbus_answer *qda_dbus_answer_new(const struct qda_dbus_request *r, unsigned n_outs,
-					    struct qda_fail *fail)
+/* The call again, with nothing but what an answer needs; polkit's yes needs its arguments, too. What else
+ * it brought, any number of descriptors, nobody is charged for. */
+static int keep_call(const struct qda_dbus_request *r, bool with_arguments, sd_bus_message **out)
+{
+	sd_bus_message *call = r->message, *m = NULL;
+	uint64_t cookie;
+	int e = sd_bus_message_get_cookie(call, &cookie);
+
+	if (e >= 0)
+		e = sd_bus_message_new_method_call(r->dbus->bus, &m, NULL,
+						   sd_bus_message_get_path(call),
+						   sd_bus_message_get_interface(call),
+						   sd_bus_message_get_member(call));
+	if (e >= 0)
+		e = sd_bus_message_set_sender(m, r->peer->name);
+	if (e >= 0)
+		e = sd_bus_message_set_expect_reply(m, sd_bus_message_get_expect_reply(call));
+	if (e >= 0 && with_arguments)
+		e = sd_bus_message_rewind(call, 1);
+	if (e >= 0 && with_arguments)
+		e = sd_bus_message_copy(m, call, 1);
+	if (e >= 0)
+		e = sd_bus_message_seal(m, cookie, 0);
+	if (e >= 0)
+		*out = m;
+	else
+		sd_bus_message_unref(m);
+	return e;
+}
+
+struct qda_dbus_answer *qda_dbus_answer_new(const struct qda_dbus_request *r, bool again,
+					    unsigned n_outs, struct qda_fail *fail)
 {
 	struct qda_dbus_answer *answer =
 		calloc(1, sizeof(*answer) + n_outs * sizeof(*answer->outs));
 
-	if (!answer) {
+	if (!answer || keep_call(r, again, &answer->message) < 0) {
+		free(answer);
 		qda_fail(fail, ENOMEM, "the daemon is out of memory for a request");
 		return NULL;
 	}
 	answer->peer = r->peer;
-	answer->message = sd_bus_message_ref(r->message);
 	answer->method = r->method;
 	TAILQ_INSERT_TAIL(&r->peer->answers, answer, link);
 	return answer;

@@ -25,7 +25,7 @@ static int open_module(struct qda_dbus_request *r, struct qda_fail *fail)
 	if (!*uri || strlen(uri) > QDA_URI_MAX)
 		return qda_fail(fail, EINVAL, "the URI has %zu bytes: 1 to %u are allowed",
 				strlen(uri), QDA_URI_MAX);
-	answer = qda_dbus_answer_new(r, 0, fail);
+	answer = qda_dbus_answer_new(r, false, 0, fail);
 	if (!answer)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);
@@ -52,7 +52,7 @@ static int close_module(struct qda_dbus_request *r, struct qda_fail *fail)
 		return -fail->code;
 	if (module->session != r->session)
 		return qda_fail(fail, ENOENT, "module %#" PRIx64 " is none of this session", handle);
-	answer = qda_dbus_answer_new(r, 0, fail);
+	answer = qda_dbus_answer_new(r, false, 0, fail);
 	if (!answer)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);
@@ -144,7 +144,7 @@ static int map_buffer(struct qda_dbus_request *r, struct qda_fail *fail)
 	e = check_map(key, offset, size, fail);
 	if (e < 0)
 		return e;
-	answer = qda_dbus_answer_new(r, 0, fail);
+	answer = qda_dbus_answer_new(r, false, 0, fail);
 	if (!answer)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);
@@ -168,7 +168,7 @@ static int unmap_buffer(struct qda_dbus_request *r, struct qda_fail *fail)
 		return qda_dbus_bad_message(fail);
 	if (key > QDA_KEY_MAX)
 		return qda_fail(fail, EINVAL, "key %u: at most %u is allowed", key, QDA_KEY_MAX);
-	answer = qda_dbus_answer_new(r, 0, fail);
+	answer = qda_dbus_answer_new(r, false, 0, fail);
 	if (!answer)
 		return -ENOMEM;
 	to = qda_dbus_reply_to(answer, 0);
@@ -198,7 +198,7 @@ static int cancel(struct qda_dbus_request *r, struct qda_fail *fail)
 
 static int close_session(struct qda_dbus_request *r, struct qda_fail *fail)
 {
-	struct qda_dbus_answer *answer = qda_dbus_answer_new(r, 0, fail);
+	struct qda_dbus_answer *answer = qda_dbus_answer_new(r, false, 0, fail);
 	char path[QDA_DBUS_PATH_MAX];
 	struct qda_reply_to to;
 	int e;
