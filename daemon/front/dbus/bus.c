@@ -14,8 +14,8 @@
 #include "front/dbus/internal.h"
 #include "util/stall.h"
 
-#define RETRY_MS      5000u
-#define PROCESS_BATCH 16 /* messages a round, so that others get their turn */
+#define RETRY_MS 5000u
+#define TURN_NS	 500000u /* of messages a round, so that others get their turn */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -55,10 +55,12 @@ static void rest(struct qda_dbus *dbus, const char *what, int err)
 
 static void process(struct qda_dbus *dbus)
 {
-	int r = 1;
+	uint64_t end = uv_hrtime() + TURN_NS;
+	int r;
 
-	for (int i = 0; i < PROCESS_BATCH && r > 0 && !dbus->lost; i++)
+	do
 		r = sd_bus_process(dbus->bus, NULL);
+	while (r > 0 && !dbus->lost && uv_hrtime() < end);
 	if (r < 0)
 		rest(dbus, "the connection ended", r);
 	else if (dbus->lost)
