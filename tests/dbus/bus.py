@@ -58,12 +58,12 @@ def spawn(*command, **options):
     return child
 
 
-def wait_for(condition, what):
-    for _ in range(1000):
+def wait_for(condition, what, seconds=10):
+    for _ in range(100 * seconds):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("waited 10 s in vain: " + what)
+    raise AssertionError("waited %d s in vain: %s" % (seconds, what))
 
 
 class Bus:
@@ -75,12 +75,15 @@ class Bus:
         if kind == "dbus-broker":
             self.child = spawn(os.environ["BROKER_CONTROLLER"], self.path, stdout=subprocess.PIPE)
             assert self.child.stdout.readline() == b"ready\n"
+            with open("/proc/%d/task/%d/children" % (self.child.pid, self.child.pid)) as children:
+                self.pid = int(children.read().split()[0])
         else:
             with open(self.dir + "/bus.conf", "w") as conf:
                 conf.write(CONFIG.format(path=self.path, policy=os.environ["DBUS_POLICY"]))
             self.child = spawn("dbus-daemon", "--config-file=" + self.dir + "/bus.conf", "--nofork",
                                "--print-address", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             assert self.child.stdout.readline()
+            self.pid = self.child.pid
         os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = os.environ["DBUS_SESSION_BUS_ADDRESS"] = self.address
 
     def close(self):

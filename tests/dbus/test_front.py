@@ -285,10 +285,11 @@ def test_long_paths_are_not_looked_for(bus, qdad):
     caller.close()
 
 
-def open_on(caller, uri):
+def open_on(caller, uri, log=False):
     """A session and a module in it, of a caller who is a Wire: path and number."""
+    options = aligned(string("log") + b"\1b\0", 4) + struct.pack("<I", log)
     answer = caller.call(NAME, PATH, MANAGER, "OpenSession", "ssa{sv}",
-                         then_array(aligned(string(""), 4) + string("unsigned"), b""))
+                         then_array(aligned(string(""), 4) + string("unsigned"), options))
     assert answer.type == IS_REPLY, answer.text()
     path = answer.text()
     answer = caller.call(NAME, path, SESSION, "OpenModule", "s", string(uri))
@@ -569,6 +570,32 @@ def test_a_bus_that_goes_and_comes_back_is_served_again(bus):
     bus.child.wait()
     wait_for(lambda: "trying again" in qdad.said(), "the loss is said")
     qdad.close()
+
+
+def most_memory(pid):
+    """MiB that a process has had at one time."""
+    with open("/proc/%d/status" % pid) as status:
+        return [int(line.split()[1]) for line in status if line.startswith("VmHWM:")][0] // 1024
+
+
+@served
+def test_a_bus_that_takes_nothing_is_left(bus, qdad):
+    """It is stopped while a module fills the daemon with lines for it."""
+    caller, before = Wire(bus.path), most_memory(qdad.child.pid)
+    path, module = open_on(caller, BAD, log=True)
+    caller.send(NAME, path, SESSION, "Invoke", "tua(sv)a{sv}", call_body(module, 10, 0xffffffff, 500))
+    while b"Log" not in caller.read().head:
+        pass
+    os.kill(bus.pid, signal.SIGSTOP)
+    try:
+        wait_for(lambda: "the bus takes no messages" in qdad.said(), "the daemon loses its patience", 60)
+    finally:
+        os.kill(bus.pid, signal.SIGCONT)
+    other = dbus.bus.BusConnection(bus.address)
+    wait_for(lambda: other.name_has_owner(NAME), "the daemon is there again", 20)
+    other.close()
+    assert most_memory(qdad.child.pid) - before < 300
+    caller.close()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@
 #include "front/dbus/internal.h"
 #include "util/stall.h"
 
-#define RETRY_MS 5000u
-#define TURN_NS	 500000u /* of messages a round, so that others get their turn */
+#define RETRY_MS      5000u
+#define PATIENCE_MS   20000u /* for the bus to take something */
+#define TURN_NS	      500000u /* of messages a round, so that others get their turn */
+#define QUEUED_MAX    256u   /* messages that the bus does not take, until no more are read */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -34,6 +36,7 @@ static void disconnect(struct qda_dbus *dbus)
 	qda_dbus_peers_end(dbus);
 	if (dbus->poll)
 		uv_close((uv_handle_t *)dbus->poll, on_poll_closed);
+	uv_timer_stop(&dbus->patience);
 	dbus->poll = NULL;
 	dbus->events = 0;
 	dbus->lost = false;
@@ -53,6 +56,15 @@ static void rest(struct qda_dbus *dbus, const char *what, int err)
 
 /* --- processing --- */
 
+/* dbus-daemon reads no more from whom it has many messages of that lie unread. Those that we make then
+ * wait in sd-bus, which takes any number. */
+bool qda_dbus_is_stuck(const struct qda_dbus *dbus)
+{
+	uint64_t n;
+
+	return sd_bus_get_n_queued_write(dbus->bus, &n) >= 0 && n >= QUEUED_MAX;
+}
+
 static void process(struct qda_dbus *dbus)
 {
 	uint64_t end = uv_hrtime() + TURN_NS;
@@ -60,7 +72,7 @@ static void process(struct qda_dbus *dbus)
 
 	do
 		r = sd_bus_process(dbus->bus, NULL);
-	while (r > 0 && !dbus->lost && uv_hrtime() < end);
+	while (r > 0 && !dbus->lost && !qda_dbus_is_stuck(dbus) && uv_hrtime() < end);
 	if (r < 0)
 		rest(dbus, "the connection ended", r);
 	else if (dbus->lost)
@@ -69,8 +81,20 @@ static void process(struct qda_dbus *dbus)
 
 static void on_event(uv_poll_t *poll, int status, int events)
 {
+	struct qda_dbus *dbus = poll->data;
+
 	qda_stall_mark();
-	process(poll->data);
+	if (events & UV_WRITABLE)
+		uv_timer_stop(&dbus->patience);
+	process(dbus);
+}
+
+/* Waiting may never end it: one program that does not read keeps everybody from being served. With the
+ * connection go its sessions, and with them what it is sent. */
+static void on_patience(uv_timer_t *timer)
+{
+	qda_stall_mark();
+	rest(timer->data, "the bus takes no messages", -ETIMEDOUT);
 }
 
 /* sd-bus counts microseconds of CLOCK_MONOTONIC. */
@@ -87,18 +111,23 @@ static uint64_t ms_until(uint64_t usec)
 static void arm(struct qda_dbus *dbus)
 {
 	int events = sd_bus_get_events(dbus->bus), wanted = 0;
+	bool stuck = qda_dbus_is_stuck(dbus);
 	uint64_t usec = UINT64_MAX;
 
 	if (events < 0 || sd_bus_get_timeout(dbus->bus, &usec) < 0) {
 		uv_timer_start(&dbus->timer, on_timer, 0, 0); /* process() sees why */
 		return;
 	}
-	wanted |= events & POLLIN ? UV_READABLE : 0;
+	wanted |= events & POLLIN && !stuck ? UV_READABLE : 0;
 	wanted |= events & POLLOUT ? UV_WRITABLE : 0;
 	if (wanted != dbus->events)
 		uv_poll_start(dbus->poll, wanted, on_event);
 	dbus->events = wanted;
-	if (usec == UINT64_MAX)
+	if (!(wanted & UV_WRITABLE))
+		uv_timer_stop(&dbus->patience);
+	else if (!uv_is_active((uv_handle_t *)&dbus->patience))
+		uv_timer_start(&dbus->patience, on_patience, PATIENCE_MS, 0);
+	if (usec == UINT64_MAX || stuck)
 		uv_timer_stop(&dbus->timer);
 	else
 		uv_timer_start(&dbus->timer, on_timer, ms_until(usec), 0);
@@ -218,11 +247,12 @@ int qda_dbus_new(struct qda_front *front, const struct qda_dbus_config *config,
 		return -ENOMEM;
 	dbus->front = front;
 	dbus->config = *config;
-	dbus->timer.data = dbus->prepare.data = dbus->reaper.data = dbus;
-	dbus->open_handles = 3;
+	dbus->timer.data = dbus->patience.data = dbus->prepare.data = dbus->reaper.data = dbus;
+	dbus->open_handles = 4;
 	RB_INIT(&dbus->peers);
 	TAILQ_INIT(&dbus->doomed);
 	uv_timer_init(front->loop, &dbus->timer);
+	uv_timer_init(front->loop, &dbus->patience);
 	uv_idle_init(front->loop, &dbus->reaper);
 	uv_prepare_init(front->loop, &dbus->prepare);
 	uv_prepare_start(&dbus->prepare, on_prepare);
@@ -245,6 +275,7 @@ void qda_dbus_close(struct qda_dbus *dbus)
 		return;
 	disconnect(dbus);
 	uv_close((uv_handle_t *)&dbus->timer, on_closed);
+	uv_close((uv_handle_t *)&dbus->patience, on_closed);
 	uv_close((uv_handle_t *)&dbus->prepare, on_closed);
 	uv_close((uv_handle_t *)&dbus->reaper, on_closed);
 }

@@ -47,6 +47,7 @@ struct qda_dbus {
 	uv_poll_t *poll;		/* of its descriptor; goes with it */
 	int events;			/* that the poll waits for */
 	uv_timer_t timer;		/* what sd-bus wants to do next, or the next try */
+	uv_timer_t patience;		/* runs as long as the bus takes nothing */
 	uv_prepare_t prepare;
 	unsigned open_handles;
 	bool told;			/* that there is no bus */
@@ -73,6 +74,7 @@ struct qda_dbus_peer {
 	unsigned n_polkit;
 	struct qda_metrics_cursor metrics;
 	bool doomed, logs;
+	uint32_t logs_dropped;		/* lines since the last one that was sent */
 	char name[256];			/* ":1.42"; none is longer */
 };
 
@@ -107,6 +109,11 @@ struct qda_dbus_method {
 	bool of_session;		/* its path names a session, which must be the caller's */
 	unsigned grant;			/* what polkit may grant for it, always */
 };
+
+/* --- bus.c --- */
+
+/* Nothing should be sent that can be left out. */
+bool qda_dbus_is_stuck(const struct qda_dbus *dbus);
 
 /* --- peer.c --- */
 

@@ -390,13 +390,18 @@ static void on_log(void *front, uint64_t handle, const struct qda_log_line *line
 
 	if (!session || !peer->logs)
 		return;
+	peer->logs_dropped += line->dropped;
 	qda_dbus_session_path(session, path);
-	m = new_signal(peer, path, QDA_DBUS_SESSION, "Log");
-	if (!m)
+	m = qda_dbus_is_stuck(peer->dbus) ? NULL
+					  : new_signal(peer, path, QDA_DBUS_SESSION, "Log");
+	if (!m) {
+		peer->logs_dropped++;
 		return;
+	}
 	snprintf(text, sizeof(text), "%.*s", (int)line->n, line->text);
-	sd_bus_message_append(m, "uus", line->level, line->dropped,
+	sd_bus_message_append(m, "uus", line->level, peer->logs_dropped,
 			      qda_dbus_clean(text, clean, sizeof(clean)));
+	peer->logs_dropped = 0;
 	send_signal(peer, m);
 }
 
