@@ -210,6 +210,7 @@ struct reader {
 	struct qda_place at;
 	FILE *file;
 	unsigned wrong; /* the line of the last value looked at */
+	unsigned domain; /* the line of a [domain NAME] of which no key was read yet, or 0 */
 	int err;	/* of reading */
 };
 
@@ -238,7 +239,23 @@ static int on_value(void *user, const char *section, const char *key, const char
 	reader->at.key = key;
 	reader->at.value = value;
 	reader->wrong = reader->at.line;
+	reader->domain = 0;
 	return take_value(&reader->at, section);
+}
+
+/* libinih does not tell of sections without keys. Of others, nothing is lost. */
+static void look_for_empty_domain(struct reader *reader, const char *line)
+{
+	struct qda_config *config = reader->at.config;
+
+	if (line && *line != '[')
+		return;
+	if (reader->domain && !*config->error)
+		snprintf(config->error, sizeof(config->error),
+			 "%.200s:%u: there is nothing in this section: device=soft or device=accel "
+			 "is wanted",
+			 reader->at.path, reader->domain);
+	reader->domain = line && !strncmp(line, "[domain ", 8) ? reader->at.line : 0;
 }
 
 /* libinih's reader: counts lines, and ends at one that libinih would misread. */
@@ -251,9 +268,11 @@ static char *read_line(char *to, int size, void *stream)
 
 	if (!line) {
 		reader->err = ferror(reader->file) ? errno : 0;
+		look_for_empty_domain(reader, NULL);
 		return NULL;
 	}
 	reader->at.line++;
+	look_for_empty_domain(reader, line);
 	fault = find_fault(reader, line);
 	if (!fault)
 		return line;

@@ -108,16 +108,28 @@ static void close_handle(uv_handle_t *handle)
 		uv_close(handle, NULL);
 }
 
-/* The last step: devices go, then the loop runs dry. */
+static void on_end_late(uv_timer_t *timer)
+{
+	struct qdad *q = timer->data;
+
+	qda_stall_mark();
+	qdad_say("a device did not let go within %u ms; leaving it to the kernel", CLOSE_MS);
+	q->state = QDAD_GIVEN_UP;
+	uv_stop(&q->loop);
+}
+
+/* The last step: devices go, then the loop runs dry; but for the timer, which does not keep it. */
 static void finish(struct qdad *q)
 {
 	struct qda_domain *domain;
 
+	q->state = QDAD_FINISHED;
+	uv_timer_start(&q->patience, on_end_late, CLOSE_MS, 0);
+	uv_unref((uv_handle_t *)&q->patience);
 	while ((domain = TAILQ_FIRST(&q->core->domains)))
 		qda_domain_free(domain);
 	close_handle((uv_handle_t *)&q->before_wait);
 	close_handle((uv_handle_t *)&q->deadline);
-	close_handle((uv_handle_t *)&q->patience);
 	close_handle((uv_handle_t *)&q->term);
 	close_handle((uv_handle_t *)&q->interrupt);
 	close_handle((uv_handle_t *)&q->hangup);
@@ -186,6 +198,7 @@ static void on_before_wait(uv_prepare_t *prepare)
 
 	arm_deadline(q);
 	try_serve(q);
+	qda_notify_look(&q->notify);
 	if (q->state == QDAD_DRAINING && qda_core_idle(q->core))
 		begin_close(q);
 	if (q->state == QDAD_CLOSING && !q->core->n_sessions)
@@ -311,7 +324,9 @@ static int run(struct qdad *q)
 	qda_stall_begin();
 	uv_run(&q->loop, UV_RUN_DEFAULT);
 	if (q->state == QDAD_GIVEN_UP)
-		return 0; /* the DSP holds what is left */
+		_exit(0); /* what is left is held by a DSP, or by threads that wait for a driver */
+	close_handle((uv_handle_t *)&q->patience);
+	uv_run(&q->loop, UV_RUN_DEFAULT);
 	q->front = qda_front_free(q->front);
 	q->core = qda_core_free(q->core);
 	return uv_loop_close(&q->loop);

@@ -82,6 +82,21 @@ static void tell_status(struct qda_notify *notify)
 	sd_notifyf(false, "STATUS=%s", status);
 }
 
+void qda_notify_look(struct qda_notify *notify)
+{
+	const struct qda_domain *domain;
+	unsigned states = 0;
+
+	if (!notify->alive)
+		return;
+	TAILQ_FOREACH (domain, &notify->core->domains, link)
+		states = states << 2 | domain->state;
+	if (states == notify->states)
+		return;
+	notify->states = states;
+	tell_status(notify);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	qda_stall_mark();

@@ -22,6 +22,7 @@ struct qda_notify {
 	bool alive;		/* the timer is initialised and not closed */
 	bool ready;		/* told, or nobody to tell */
 	char status[256];	/* as last told */
+	unsigned states;	/* of domains, two bits each, then */
 };
 
 /* What was handed over. 0, or -EINVAL when it is of no use; *why says then what. Before anything else
@@ -32,6 +33,8 @@ int qda_notify_take_sockets(struct qda_handed *out, const char **why);
 int qda_notify_init(struct qda_notify *notify, uv_loop_t *loop, struct qda_core *core);
 /* What is true now. Ready is told once; reloading ends with reloaded. */
 void qda_notify_ready(struct qda_notify *notify);
+/* Before the loop waits: a domain that is up or down since is told at once, the rest now and then. */
+void qda_notify_look(struct qda_notify *notify);
 void qda_notify_reloading(struct qda_notify *notify);
 void qda_notify_reloaded(struct qda_notify *notify);
 /* Signs of life go on until deinit: the end may take as long as calls do. */

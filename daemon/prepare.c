@@ -128,9 +128,7 @@ static int find_domains(struct qda_config *config, const struct qda_options *o)
 	config->n_domains = 1;
 	snprintf(domain->name, sizeof(domain->name), "cdsp");
 	domain->hang_ms = QDA_HANG_MS;
-	if (!config->user_mode)
-		domain->socket = strdup("/run/qda-softdsp/cdsp.sock");
-	return config->user_mode || domain->socket ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* The socket of metrics has its default place only where that of requests has: there is one qdad for
@@ -204,10 +202,25 @@ static int check_domain(struct qda_config *config, const struct qda_domain_confi
 		    domain->program, qda_strerror(-errno));
 }
 
+/* The system's software DSPs are services of their own, unless the configuration has qdad start one. */
+static int choose_socket_of(const struct qda_config *config, struct qda_domain_config *domain,
+			    const struct qda_options *o)
+{
+	if (config->user_mode || domain->accel || domain->socket || domain->program ||
+	    domain->modules[0] || o->n_modules)
+		return 0;
+	if (asprintf(&domain->socket, "/run/qda-softdsp/%s.sock", domain->name) >= 0)
+		return 0;
+	domain->socket = NULL;
+	return -ENOMEM;
+}
+
 static int finish_domains(struct qda_config *config, struct qda_options *o)
 {
 	int r = 0;
 
+	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
+		r = choose_socket_of(config, &config->domains[i], o);
 	for (unsigned i = 0; r == 0 && i < config->n_domains; i++)
 		if (!config->domains[i].accel)
 			r = choose_modules(config, &config->domains[i], o);

@@ -41,7 +41,7 @@ struct qdad {
 	struct qda_handed handed;	/* the service manager's sockets */
 	uint64_t armed_ns;
 	bool serving;		/* clients: from the start on, once domains are known to be up or down */
-	enum { QDAD_RUNNING, QDAD_DRAINING, QDAD_CLOSING, QDAD_GIVEN_UP } state;
+	enum { QDAD_RUNNING, QDAD_DRAINING, QDAD_CLOSING, QDAD_FINISHED, QDAD_GIVEN_UP } state;
 };
 
 /* In options.c. Ends the program where that is what an option wants, or where one is wrong. */

@@ -134,9 +134,25 @@ as bob "$sum"
 expect 0 '^  10 0$' 'and what was read before is kept'
 as root 'systemctl restart qdad; systemctl status qdad --no-pager'
 expect 3 'bob.conf:5: nonsense=1' 'a service that is started with it fails, and says why'
-rm -r /etc/qdad/qdad.conf.d
-as root 'systemctl restart qdad; systemctl is-active qdad qdad.socket'
+as root "printf '[domain cdsp]\ndevice=soft\n' >/etc/qdad/qdad.conf.d/bob.conf; systemctl restart qdad; systemctl is-active qdad qdad.socket"
 expect 0 '^active' 'and starts when it is mended'
+as alice "$sum"
+expect 0 '^  10 0$' 'a domain that is soft is the software DSP of the system'
+rm -r /etc/qdad/qdad.conf.d
+systemctl restart qdad
+
+echo '# modules of one'"'"'s own'
+cp /mnt/libqda_null_skel.so /tmp/ && chmod 644 /tmp/libqda_null_skel.so
+mkdir -p /etc/qdad/qdad.conf.d
+own="qdactl invoke -m /tmp 'file:///libqda_null_skel.so?qda_null_skel_handle_invoke&_modver=1.0' 2"
+as alice "$own"
+expect 1 'dirs=yes' 'directories that programs bring need a rule'
+as root "printf '[policy alice]\nuser=alice\nkind=unsigned\ndirs=yes\nallow=yes\n' >/etc/qdad/qdad.conf.d/alice.conf; qdactl reload"
+expect 0 '' 'which is this one'
+as alice "$own"
+expect 0 'returned 0' 'and is enough'
+rm -r /etc/qdad/qdad.conf.d /tmp/libqda_null_skel.so
+qdactl reload
 
 echo '# the journal'
 as root "journalctl -q -u qdad QDA_UID=\$(id -u bob) -o verbose -n 1"

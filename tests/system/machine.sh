@@ -64,7 +64,8 @@ make_modules() { # PACKAGES
 
 make_extra() { # PACKAGES
 	mkdir -p "$work/extra/next"
-	cp "$1"/libqdaclient0_*.deb "$1"/libqdaclient-dev_*.deb "$1"/qdad_*.deb "$work/extra/"
+	cp "$1"/libqdaclient0_*.deb "$1"/libqdaclient-dev_*.deb "$1"/python3-qda_*.deb "$1"/qda-dkms_*.deb "$1"/qdad_*.deb \
+		"$work/extra/"
 	for deb in "$1"/libqdaclient0_*.deb "$1"/qdad_*.deb; do
 		next_version "$deb" "$work/extra/next"
 	done
@@ -79,7 +80,15 @@ if [ $# -gt 1 ]; then
 	cp "$2" "$work/extra/"
 	serial="file:$work/log"
 else
-	echo 'stty sane 2>/dev/null; cd /root; exec env TERM=xterm setsid -c -w bash -l' >"$work/extra/inside.sh"
+	cat >"$work/extra/inside.sh" <<-'END'
+		stty sane 2>/dev/null
+		cd /root
+		echo
+		echo 'A Debian with systemd. /mnt has the packages, the next versions of them in next/, the modules of qda-dkms'
+		echo 'in modules/, and the docs. Users: root, alice, bob. poweroff, or Ctrl-a x, ends it.'
+		exec env TERM=xterm setsid -c -w bash -l
+	END
+	echo 'booting; this takes a minute or two ...'
 	serial=mon:stdio
 fi
 mke2fs -q -t ext4 -d "$work/extra" "$work/extra.img" 96M >/dev/null

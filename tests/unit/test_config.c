@@ -198,6 +198,13 @@ static void unknown_names_are_refused_with_those_there_are(void **state)
 	refuse("[Daemon]\nhello_ms=1\n", "qdad.conf:2: ", "no such section");
 }
 
+static void a_domain_of_which_nothing_is_said_is_refused(void **state)
+{
+	refuse("[domain x]\n", "qdad.conf:1: ", "nothing in this section");
+	refuse("\n[domain x]\n; device=soft\n[domain y]\ndevice=soft\n", "qdad.conf:2: ", "nothing");
+	refuse("[domain x]\ndevice=soft\n[domain y]", "qdad.conf:3: ", "nothing in this section");
+}
+
 static void empty_strings_are_refused(void **state)
 {
 	refuse("[daemon]\nsocket=\n", "qdad.conf:2: socket=: ", "wanted");
@@ -468,6 +475,7 @@ int main(void)
 		TEST(amounts_have_units),
 		TEST(each_scope_takes_each_resource),
 		TEST(unknown_names_are_refused_with_those_there_are),
+		TEST(a_domain_of_which_nothing_is_said_is_refused),
 		TEST(empty_strings_are_refused),
 		TEST(domains_are_merged_by_name),
 		TEST(domain_names_have_1_to_15_characters),
