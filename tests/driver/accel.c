@@ -46,7 +46,7 @@ int accel_ioctl(int fd, unsigned long request, void *argument)
 	return ret < 0 ? -errno : ret;
 }
 
-int accel_open(void)
+static int try_open(void)
 {
 	struct drm_qda_query query = { .type = DRM_QDA_QUERY_NAME };
 	char path[32];
@@ -62,8 +62,21 @@ int accel_open(void)
 			return fd;
 		close(fd);
 	}
-	fail_msg("there is no accel device");
 	return -1;
+}
+
+/* DRM tells of a node a little before it can be opened (drm_minor_register() in 6.12). */
+int accel_open(void)
+{
+	int fd = try_open();
+
+	for (int ms = 0; fd < 0 && ms < 10000; ms += 10) {
+		usleep(10000);
+		fd = try_open();
+	}
+	if (fd < 0)
+		fail_msg("there is no accel device");
+	return fd;
 }
 
 uint32_t buffer_new(int fd, size_t size, void **memory)
