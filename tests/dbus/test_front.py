@@ -30,6 +30,7 @@ class Caller:
 
     def __init__(self, bus):
         self.bus = dbus.bus.BusConnection(bus.address)
+        self.name = self.bus.get_unique_name()
         self.manager = dbus.Interface(self.bus.get_object(NAME, PATH, introspect=False), MANAGER)
 
     def objects(self):
@@ -539,6 +540,30 @@ def test_a_name_that_vanishes_leaves_nothing(bus, qdad):
         for what, left in (("sessions", 0), ("calls", 0), ("buffers", 0), ("handles", 0), ("connections", 1),
                            ("buffer_bytes", 0)):
             wait_for(lambda: total(watcher, what) == left, "all %s of it go" % what)
+    watcher.close()
+
+
+@served
+def test_a_name_that_vanishes_unheard_leaves_nothing(bus, qdad):
+    """dbus-daemon drops what it has to say to whom more than 64 descriptors wait for already."""
+    watcher, victim, others = Caller(bus), Caller(bus), [Wire(bus.path), Wire(bus.path)]
+    victim.open()
+    null = os.open("/dev/null", os.O_RDONLY)
+    qdad.child.send_signal(signal.SIGSTOP)
+    try:
+        for other in others * 3:
+            other.send(NAME, PATH, "org.freedesktop.DBus.Introspectable", "Introspect", "s",
+                       string("x" * 200000), fds=[null] * 16)
+        for other in others:
+            other.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
+        victim.close()
+        wait_for(lambda: not watcher.bus.name_has_owner(victim.name), "the bus knows that it is gone")
+    finally:
+        qdad.child.send_signal(signal.SIGCONT)
+    wait_for(lambda: total(watcher, "sessions") == 0, "its session goes", 30)
+    os.close(null)
+    for other in others:
+        other.close()
     watcher.close()
 
 

@@ -247,12 +247,14 @@ int qda_dbus_new(struct qda_front *front, const struct qda_dbus_config *config,
 		return -ENOMEM;
 	dbus->front = front;
 	dbus->config = *config;
-	dbus->timer.data = dbus->patience.data = dbus->prepare.data = dbus->reaper.data = dbus;
-	dbus->open_handles = 4;
+	dbus->timer.data = dbus->patience.data = dbus->roll.data = dbus;
+	dbus->prepare.data = dbus->reaper.data = dbus;
+	dbus->open_handles = 5;
 	RB_INIT(&dbus->peers);
 	TAILQ_INIT(&dbus->doomed);
 	uv_timer_init(front->loop, &dbus->timer);
 	uv_timer_init(front->loop, &dbus->patience);
+	uv_timer_init(front->loop, &dbus->roll);
 	uv_idle_init(front->loop, &dbus->reaper);
 	uv_prepare_init(front->loop, &dbus->prepare);
 	uv_prepare_start(&dbus->prepare, on_prepare);
@@ -276,6 +278,7 @@ void qda_dbus_close(struct qda_dbus *dbus)
 	disconnect(dbus);
 	uv_close((uv_handle_t *)&dbus->timer, on_closed);
 	uv_close((uv_handle_t *)&dbus->patience, on_closed);
+	uv_close((uv_handle_t *)&dbus->roll, on_closed);
 	uv_close((uv_handle_t *)&dbus->prepare, on_closed);
 	uv_close((uv_handle_t *)&dbus->reaper, on_closed);
 }

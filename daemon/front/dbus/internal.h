@@ -55,6 +55,8 @@ struct qda_dbus {
 	struct qda_dbus_peers peers;
 	struct qda_dbus_peer_list doomed;
 	uv_idle_t reaper;		/* runs as long as there are some */
+	uv_timer_t roll;		/* runs as long as there are peers, but while it is called */
+	sd_bus_slot *calling;
 	unsigned n_asking;
 	uint64_t next_serial;		/* of requests that nobody can cancel */
 	uint8_t bytes[QDA_DBUS_INLINE_MAX];	/* inline data of the call at hand */
@@ -74,6 +76,7 @@ struct qda_dbus_peer {
 	unsigned n_polkit;
 	struct qda_metrics_cursor metrics;
 	bool doomed, logs;
+	bool is_there;			/* while the roll is called */
 	uint32_t logs_dropped;		/* lines since the last one that was sent */
 	char name[256];			/* ":1.42"; none is longer */
 };
@@ -121,6 +124,8 @@ int qda_dbus_peers_start(struct qda_dbus *dbus);
 void qda_dbus_peers_end(struct qda_dbus *dbus);
 /* Somebody has ended this one: its end comes from the loop. */
 void qda_dbus_peer_doom(struct qda_dbus_peer *peer);
+/* The roll is called. */
+void qda_dbus_peers_count(uv_timer_t *roll);
 /* The reaper. */
 void qda_dbus_peers_reap(uv_idle_t *reaper);
 /* Known ones only. NULL for messages of the bus itself. */

@@ -15,6 +15,7 @@
 #include "front/principal.h"
 #include "util/stall.h"
 
+#define COUNT_MS      10000u
 #define BUS_NAME      "org.freedesktop.DBus"
 #define BUS_PATH      "/org/freedesktop/DBus"
 #define GROUPS_MAX    65536u
@@ -104,6 +105,8 @@ void qda_dbus_peers_end(struct qda_dbus *dbus)
 {
 	struct qda_dbus_peer *peer;
 
+	uv_timer_stop(&dbus->roll);
+	dbus->calling = sd_bus_slot_unref(dbus->calling);
 	while ((peer = RB_MIN(qda_dbus_peers, &dbus->peers)))
 		end(peer, NULL);
 }
@@ -143,6 +146,45 @@ static int on_name_owner_changed(sd_bus_message *message, void *userdata, sd_bus
 	if (peer)
 		end(peer, NULL);
 	return 0;
+}
+
+/* --- the roll --- */
+
+/* dbus-daemon says nobody's end to whom too much waits for, which anybody can bring about. So it is asked
+ * now and then who is there. Names are never used again, and who is known here by the time of the
+ * answer was on the bus when it was made, or is gone. */
+static int on_names(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+	struct qda_dbus *dbus = userdata;
+	struct qda_dbus_peer *peer, *next;
+	const char *name;
+	int r = sd_bus_message_is_method_error(message, NULL) ? -EIO : 0;
+
+	if (r == 0)
+		r = sd_bus_message_enter_container(message, 'a', "s");
+	while (r >= 0 && (r = sd_bus_message_read(message, "s", &name)) > 0)
+		if ((peer = find(dbus, name)))
+			peer->is_there = true;
+	RB_FOREACH_SAFE (peer, qda_dbus_peers, &dbus->peers, next) {
+		if (r == 0 && !peer->is_there)
+			end(peer, NULL);
+		else
+			peer->is_there = false;
+	}
+	dbus->calling = sd_bus_slot_unref(dbus->calling);
+	if (!RB_EMPTY(&dbus->peers))
+		uv_timer_start(&dbus->roll, qda_dbus_peers_count, COUNT_MS, 0);
+	return 1;
+}
+
+void qda_dbus_peers_count(uv_timer_t *roll)
+{
+	struct qda_dbus *dbus = roll->data;
+
+	qda_stall_mark();
+	if (sd_bus_call_method_async(dbus->bus, &dbus->calling, BUS_NAME, BUS_PATH, BUS_NAME,
+				     "ListNames", on_names, dbus, NULL) < 0)
+		uv_timer_start(&dbus->roll, qda_dbus_peers_count, COUNT_MS, 0);
 }
 
 /* --- what the bus says of a name --- */
@@ -294,6 +336,8 @@ static struct qda_dbus_peer *new_peer(struct qda_dbus *dbus, const char *name)
 		return NULL;
 	}
 	dbus->n_asking++;
+	if (RB_EMPTY(&dbus->peers) && !dbus->calling)
+		uv_timer_start(&dbus->roll, qda_dbus_peers_count, COUNT_MS, 0);
 	RB_INSERT(qda_dbus_peers, &dbus->peers, peer);
 	return peer;
 }
