@@ -41,7 +41,7 @@ struct qda_client_ops {
 };
 
 /* What somebody else than the policy may allow a client: bits 1 << QDA_ADMIN_*, and this one. */
-#define QDA_GRANT_PRIVILEGED (1u << QDA_ADMIN_N)	/* sessions, and modules in them */
+#define QDA_GRANT_PRIVILEGED (1u << QDA_ADMIN_N)	/* a session, and modules in it */
 
 /* Kinds of handles. */
 enum qda_handle_kind { QDA_HANDLE_SESSION = 1, QDA_HANDLE_BUFFER, QDA_HANDLE_MODULE };
@@ -69,7 +69,7 @@ struct qda_client {
 	uint64_t n_calls, n_refused, busy_ns;
 	uint32_t n_sessions, n_buffers, n_modules, calls_now;
 	uint32_t parked_now;	/* of calls_now */
-	unsigned granted;	/* QDA_GRANT_*, by whom the front asked */
+	unsigned granted;	/* QDA_GRANT_*, by whom the front asked: while a request is served */
 	bool watching;
 	char name[65];
 };

@@ -85,6 +85,7 @@ static int check_policy(const struct qda_session *session, const char *uri, stru
 		.domain = session->domain->name,
 		.kind = session->kind,
 		.module = uri,
+		.granted = session->granted,
 	};
 
 	return qda_client_check(session->client, &question, fail);

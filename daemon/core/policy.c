@@ -104,7 +104,7 @@ static bool is_granted(const struct qda_client *client, const struct qda_questio
 	if (q->wish == QDA_WISH_ADMIN)
 		return client->granted & 1u << q->admin;
 	return (q->wish == QDA_WISH_SESSION || q->wish == QDA_WISH_MODULE) &&
-	       q->kind == QDA_SESSION_PRIVILEGED && client->granted & QDA_GRANT_PRIVILEGED;
+	       q->kind == QDA_SESSION_PRIVILEGED && q->granted;
 }
 
 int qda_client_check(const struct qda_client *client, const struct qda_question *question,

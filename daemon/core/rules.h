@@ -100,6 +100,7 @@ struct qda_question {
 	enum qda_session_kind kind;
 	const char *module;	/* URI, as the DSP gets it */
 	enum qda_admin admin;
+	bool granted;		/* by somebody else than the policy, for this session */
 };
 
 /* All limits 0, no rule, weight and requests the usual. NULL: out of memory. */

@@ -229,12 +229,14 @@ static int start_or_wait(struct qda_session *session, const struct qda_session_r
 }
 
 int qda_session_check_policy(const struct qda_client *client, const struct qda_domain *domain,
-			     enum qda_session_kind kind, unsigned n_dirs, struct qda_fail *fail)
+			     enum qda_session_kind kind, unsigned n_dirs, bool granted,
+			     struct qda_fail *fail)
 {
 	struct qda_question question = {
 		.wish = QDA_WISH_SESSION,
 		.domain = domain->name,
 		.kind = kind,
+		.granted = granted,
 	};
 	int r = qda_client_check(client, &question, fail);
 
@@ -248,7 +250,8 @@ int qda_session_check_policy(const struct qda_client *client, const struct qda_d
 static int check_request(const struct qda_client *client, const struct qda_domain *domain,
 			 const struct qda_session_request *request, struct qda_fail *fail)
 {
-	int r = qda_session_check_policy(client, domain, request->kind, request->n_dirs, fail);
+	int r = qda_session_check_policy(client, domain, request->kind, request->n_dirs,
+					 client->granted & QDA_GRANT_PRIVILEGED, fail);
 
 	if (r < 0)
 		return r;
@@ -284,6 +287,7 @@ int qda_session_open(struct qda_client *client, const struct qda_session_request
 	if (r < 0)
 		return r;
 	session->kind = request->kind;
+	session->granted = client->granted & QDA_GRANT_PRIVILEGED;
 	session->number = ++client->core->next_id;
 	session->hang_ms = request->hang_ms;
 	r = start_or_wait(session, request, fail);

@@ -76,6 +76,7 @@ struct qda_session {
 	unsigned refs;				/* the session itself, and its calls */
 	bool stalled;				/* in the schedule's list of those */
 	unsigned may;				/* 1 << QDA_WISH_*: policy was asked and said so */
+	bool granted;				/* privileged by a grant: so are modules in it */
 	uint32_t lost_signal;
 	char lost_text[512];
 };
@@ -129,9 +130,10 @@ int qda_session_check_open(const struct qda_session *session, struct qda_fail *f
 struct qda_session *qda_session_ref(struct qda_session *session);
 void qda_session_unref(struct qda_session *session);
 
-/* For waiting.c. What the policy says of such a session. */
+/* For waiting.c. What the policy, or who granted it, says of such a session. */
 int qda_session_check_policy(const struct qda_client *client, const struct qda_domain *domain,
-			     enum qda_session_kind kind, unsigned n_dirs, struct qda_fail *fail);
+			     enum qda_session_kind kind, unsigned n_dirs, bool granted,
+			     struct qda_fail *fail);
 /* Have the device open it: 0, -EUSERS when no context bank is free, or another
  * failure with *fail; after one nothing of the device's is left. */
 int qda_session_start(struct qda_session *session, const int *dir_fds, unsigned n_dirs,

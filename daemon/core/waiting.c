@@ -140,7 +140,7 @@ static int start(struct qda_session *session, struct qda_fail *fail)
 {
 	const struct qda_waiting *waiting = session->waiting;
 	int r = qda_session_check_policy(session->client, session->domain, session->kind,
-					 waiting->n_dirs, fail);
+					 waiting->n_dirs, session->granted, fail);
 
 	return r < 0 ? r : qda_session_start(session, waiting->dir_fds, waiting->n_dirs, fail);
 }

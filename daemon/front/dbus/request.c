@@ -165,8 +165,7 @@ int qda_dbus_serve(struct qda_dbus *dbus, sd_bus_message *message,
 	return e < 0 ? qda_dbus_refuse(dbus, r.peer, message, &fail) : 1;
 }
 
-/* A grant for one request is over with it. One for privileged sessions is for what is done in them,
- * too: it stays until the bus name goes. */
+/* A grant is over with its request. What is done in a session that came of it is core's to know. */
 int qda_dbus_serve_granted(struct qda_dbus_answer *answer, unsigned grant)
 {
 	struct qda_dbus_peer *peer = answer->peer;
@@ -183,8 +182,7 @@ int qda_dbus_serve_granted(struct qda_dbus_answer *answer, unsigned grant)
 	sd_bus_message_rewind(r.message, 1);
 	client->granted |= grant;
 	e = run(&r, &fail);
-	if (e < 0 || grant != QDA_GRANT_PRIVILEGED)
-		client->granted &= ~grant;
+	client->granted &= ~grant;
 	return e < 0 ? qda_dbus_refuse(peer->dbus, peer, r.message, &fail) : 1;
 }
 
