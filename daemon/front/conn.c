@@ -112,6 +112,7 @@ static int make_client(struct qda_conn *conn, struct qda_front *front, int fd,
 
 	if (r < 0 || uv_poll_init(front->loop, &conn->poll, fd) == 0)
 		return r;
+	conn->client->principal.groups = NULL; /* the caller's again */
 	qda_client_gone(conn->client);
 	return qda_fail(fail, ENOMEM, "the kernel is short of memory for a connection");
 }
