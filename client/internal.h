@@ -112,7 +112,7 @@ struct qda_client {
 	uint64_t ended;	    /* callbacks that have returned */
 	unsigned n_invokes; /* among those pending */
 	bool lost;
-	char lost_text[256];
+	struct qda_error lost_why;
 	qda_log_fn log;
 	void *log_data;
 	/* For qdactl: what happens at the broker, under `lock`. */

@@ -114,23 +114,39 @@ static void finish(struct qda_call *call, int result)
 
 static int fail_lost(struct qda_client *c, struct qda_error *err)
 {
-	return qda_fail(err, -ECONNRESET, "%s; connect again", c->lost_text);
+	if (err)
+		*err = c->lost_why;
+	return c->lost_why.code;
 }
 
-static void lose(struct qda_client *c, const char *why, const char *detail)
+static void end_all(struct qda_client *c)
 {
 	struct qda_call *call;
 
-	if (c->lost)
-		return;
 	c->lost = true;
-	snprintf(c->lost_text, sizeof(c->lost_text), "the connection to the broker ended: %s%s%s",
-		 why, detail[0] ? ": " : "", detail);
 	shutdown(c->fd, SHUT_RDWR);
 	for (unsigned i = 0; i < CALL_BUCKETS; i++) {
 		while ((call = TAILQ_FIRST(&c->pending[i])))
 			finish(call, fail_lost(c, call->err));
 	}
+}
+
+static void lose(struct qda_client *c, const char *why, const char *detail)
+{
+	if (c->lost)
+		return;
+	qda_fail(&c->lost_why, -ECONNRESET, "the connection to the broker ended: %s%s%s; connect again",
+		 why, detail[0] ? ": " : "", detail);
+	end_all(c);
+}
+
+/* The broker says why it ends the connection. */
+static void take_farewell(struct qda_client *c, const struct qda_msg_status *status)
+{
+	if (c->lost)
+		return;
+	qda_fail_status(&c->lost_why, status);
+	end_all(c);
 }
 
 /* --- what comes in; under `lock`, by whoever has the role --- */
@@ -181,6 +197,10 @@ static void take_reply(struct qda_client *c, const struct qda_frame *frame,
 	const struct qda_msg_status *status = &in->reply->status;
 	int r;
 
+	if (!frame->serial && frame->type == QDA_TYPE_HELLO && status->code) {
+		take_farewell(c, status);
+		return;
+	}
 	if (!call)
 		return; /* nobody waits for it: it can do no harm */
 	if (call->type != frame->type ||
@@ -417,18 +437,19 @@ static int announce(struct qda_call *call, struct qda_error *err)
 
 /* Take it back after sending failed; under `sending`. If the connection ended meanwhile, the call
  * ended with it as if it had been sent, and its object may be another call's by now: only the
- * bucket knows. */
+ * bucket knows. One that waits for the answer reads what the broker said before it hung up. */
 static int withdraw(struct qda_call *call, int result, struct qda_error *err)
 {
 	struct qda_client *c = call->client;
+	bool ended = result == -EPIPE || result == -ECONNRESET;
 
 	pthread_mutex_lock(&c->lock);
-	if (find(c, c->serial + 1) != call)
+	if (find(c, c->serial + 1) != call || (ended && call->kind == CALL_SYNC))
 		result = 0;
 	else
 		leave(call);
 	pthread_mutex_unlock(&c->lock);
-	if (result == -EPIPE || result == -ECONNRESET)
+	if (result && ended)
 		return qda_fail(err, -ECONNRESET,
 				"the connection to the broker ended; connect again");
 	if (result && result != -EAGAIN)

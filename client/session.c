@@ -162,7 +162,7 @@ int qda_session_alive(struct qda_session *s, struct qda_error *err)
 		qda_fail(err, -ECONNRESET, "%s",
 			 s->text[0] ? s->text : "the protection domain is gone");
 	else if (c->lost)
-		qda_fail(err, -ECONNRESET, "%s", c->lost_text);
+		qda_fail(err, c->lost_why.code, "%s", c->lost_why.text);
 	r = !s->lost && !c->lost;
 	pthread_mutex_unlock(&c->lock);
 	return r;

@@ -82,8 +82,9 @@ static void on_hello_late(uv_timer_t *timer)
 	qda_conn_close(conn);
 }
 
-/* The one message that a connection over its uid's limit gets: why. */
-static void refuse(struct qda_front *front, int fd, const struct qda_fail *fail)
+/* The last message of a connection that is ended: why. Best effort: it may have no room, or nobody
+ * who reads it. */
+static void send_farewell(struct qda_front *front, int fd, const struct qda_fail *fail)
 {
 	struct qda_msg_reply reply = {
 		.type = QDA_TYPE_HELLO,
@@ -94,14 +95,21 @@ static void refuse(struct qda_front *front, int fd, const struct qda_fail *fail)
 			.scope = fail->scope,
 			.limit = fail->limit,
 			.used = fail->used,
-			.retry_ms = 1000,
+			.retry_ms = fail->retry_ms,
 		},
 	};
 	int n = qda_reply_encode(front->tx, sizeof(front->tx), 0, &reply);
 	struct iovec iov = { front->tx, n };
 
 	if (n > 0 && qda_packet_send(fd, &iov, 1, NULL, 0, MSG_DONTWAIT) < 0)
-		return; /* nobody listens: the end of file must do */
+		return; /* the end of file must do */
+}
+
+void qda_conn_end(struct qda_conn *conn, const struct qda_fail *fail)
+{
+	if (!conn->doomed && TAILQ_EMPTY(&conn->out))
+		send_farewell(conn->front, conn->fd, fail);
+	qda_conn_doom(conn);
 }
 
 static int make_client(struct qda_conn *conn, struct qda_front *front, int fd,
@@ -117,16 +125,17 @@ static int make_client(struct qda_conn *conn, struct qda_front *front, int fd,
 	return qda_fail(fail, ENOMEM, "the kernel is short of memory for a connection");
 }
 
-int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd)
+int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd,
+		 struct qda_fail *fail)
 {
 	struct qda_conn *conn = calloc(1, sizeof(*conn));
-	struct qda_fail fail;
-	int r = conn ? 0 : qda_fail(&fail, ENOMEM, "the daemon is out of memory for a connection");
+	int r = conn ? 0 : qda_fail(fail, ENOMEM, "the daemon is out of memory for a connection");
 
 	if (r == 0)
-		r = make_client(conn, front, fd, principal, pidfd >= 0 ? 2 : 1, &fail);
+		r = make_client(conn, front, fd, principal, pidfd >= 0 ? 2 : 1, fail);
 	if (r < 0) {
-		refuse(front, fd, &fail);
+		fail->retry_ms = 1000;
+		send_farewell(front, fd, fail);
 		qda_dispose_unread(front->disposer, NULL, fd);
 		close(fd);
 		if (pidfd >= 0)

@@ -31,11 +31,14 @@ struct qda_conn {
 };
 
 /* Takes the descriptors over, also on failure; principal->groups only when it succeeds. */
-int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd);
+int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *principal, int pidfd,
+		 struct qda_fail *fail);
 void qda_conn_close(struct qda_conn *conn);
 
 /* End it, from wherever: the socket is shut down now, the rest follows from the loop. */
 void qda_conn_doom(struct qda_conn *conn);
+/* The same, saying why as the protocol does: in a reply to Hello with serial 0. */
+void qda_conn_end(struct qda_conn *conn, const struct qda_fail *fail);
 
 /* Send `n` bytes of front->tx with at most one descriptor, now or when there is room. Returns false
  * when that would pass the client's out_bytes; the packet is gone then. */

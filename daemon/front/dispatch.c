@@ -542,7 +542,11 @@ static void on_happened(void *front, const struct qda_happening *happening)
 
 static void on_end_of_client(void *front)
 {
-	qda_conn_doom(front);
+	struct qda_fail fail;
+
+	qda_fail(&fail, ECONNRESET,
+		 "the connection to the broker was ended by an administrator; connect again");
+	qda_conn_end(front, &fail);
 }
 
 const struct qda_client_ops qda_conn_client_ops = {

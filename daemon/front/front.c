@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/monitor.h"
 #include "front/conn.h"
 #include "front/disposer.h"
 #include "front/principal.h"
@@ -64,10 +65,24 @@ static void turn_away(struct qda_front *front)
 	rest(front);
 }
 
+/* There is no client: for those who are told it is one that came and went. */
+static void tell_refused(struct qda_core *core, const struct qda_principal *who,
+			 const struct qda_fail *fail)
+{
+	const struct qda_client nobody = { .principal = *who, .id = ++core->next_id };
+
+	core->refused += fail->code == EDQUOT;
+	qda_refusals_count(&core->refusals, fail);
+	if (qda_monitored(core))
+		qda_monitor(core, &(struct qda_happening){ .what = "refused", .client = &nobody,
+							   .code = fail->code, .text = fail->text });
+}
+
 /* False: no more for now. */
 static bool accept_one(struct qda_front *front)
 {
 	struct qda_principal who;
+	struct qda_fail fail;
 	int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd;
 
 	if (fd < 0) {
@@ -81,7 +96,8 @@ static bool accept_one(struct qda_front *front)
 		close(fd);
 		return true;
 	}
-	if (qda_conn_new(front, fd, &who, pidfd) < 0) {
+	if (qda_conn_new(front, fd, &who, pidfd, &fail) < 0) {
+		tell_refused(front->core, &who, &fail);
 		free(who.groups);
 		front->n_dropped++;
 	}

@@ -376,7 +376,7 @@ static void a_killed_client_is_told_and_may_connect_again(void **state)
 	assert_int_equal(QDACTL_RUN(*state, "--json", "kill", "client", "1"), 0);
 	json_object_put(parse_json(said.out));
 	assert_int_equal(qda_invoke(u.module, QDA_NULL_NOTHING, NULL, 0, NULL, &e), -ECONNRESET);
-	expect_text(e.text, "connect again");
+	expect_text(e.text, "ended by an administrator; connect again");
 	user_free(&u);
 	u = user_new(*state, QDA_NULL_URI);
 	user_free(&u);

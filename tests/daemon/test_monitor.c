@@ -132,6 +132,33 @@ static void what_happens_is_told_in_order(void **state)
 	assert_int_equal(command_end(&c, SIGTERM), 128 + SIGTERM);
 }
 
+static void a_connection_too_many_is_refused_in_words_and_told(void **state)
+{
+	const struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+	char uid[16];
+	struct json_object *e;
+
+	snprintf(uid, sizeof(uid), "%u", getuid());
+	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--user", uid, "connections=0"), 0);
+	expect(&c, "client-new");
+	expect(&c, "quota-set");
+	expect(&c, "client-gone");
+	for (unsigned i = 0; i < 20; i++) { /* before and after it has said Hello */
+		QDACTL_FAILS(b, getuid(), 1, "quota of connections per uid: 1 wanted, 1 of 0",
+			     "list");
+		e = expect(&c, "refused");
+		assert_int_equal(json_number(e, "error"), -EDQUOT);
+		assert_int_equal(json_number(e, "uid"), getuid());
+		expect_text(json_text(e, "text"), "quota of connections");
+	}
+	assert_int_equal(QDACTL_RUN(b, "--json", "list"), 1);
+	e = parse_json(said.out);
+	assert_string_equal(json_text(e, "resource"), "connections");
+	json_object_put(e);
+	assert_int_equal(command_end(&c, SIGTERM), 128 + SIGTERM);
+}
+
 static void what_administrators_do_is_told(void **state)
 {
 	const struct broker *b = *state;
@@ -369,6 +396,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_happens_is_told_in_order),
+		TEST(a_connection_too_many_is_refused_in_words_and_told),
 		TEST(what_administrators_do_is_told),
 		TEST(a_reload_is_told_whoever_asked_for_it_good_or_failed),
 		TEST(a_domain_that_goes_and_comes_is_told),

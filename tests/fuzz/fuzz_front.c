@@ -502,6 +502,7 @@ static void come(struct peer *p)
 {
 	struct qda_principal who = { .uid = 999 + byte() % 2, .pid = 1 };
 	int size = SMALLEST_SNDBUF, fds[2];
+	struct qda_fail fail;
 
 	if (p->fd >= 0)
 		return;
@@ -510,7 +511,7 @@ static void come(struct peer *p)
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	memset(p, 0, sizeof(*p));
 	p->fd = fds[1];
-	if (qda_conn_new(&front, fds[0], &who, -1) < 0)
+	if (qda_conn_new(&front, fds[0], &who, -1, &fail) < 0)
 		hang_up(p); /* with a refusal, whose serial is 0 */
 	settle_in(p, byte());
 }

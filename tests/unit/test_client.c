@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -75,6 +76,18 @@ static void other_version(struct fake *f)
 	fake_reply(f, f->frame.serial, &reply, NULL, 0, NULL, 0);
 }
 
+static void refuse_unasked(struct fake *f)
+{
+	struct qda_msg_reply reply = { .type = QDA_TYPE_HELLO,
+				       .status = { EDQUOT, .text = "quota of connections",
+						   .resource = "connections", .limit = 1 } };
+
+	fake_reply(f, 0, &reply, NULL, 0, NULL, 0);
+	shutdown(f->fd, SHUT_RDWR);
+	while (fake_recv(f)) /* what is left unread would take the reply away */
+		;
+}
+
 static void hang_up(struct fake *f)
 {
 	fake_recv(f);
@@ -89,12 +102,13 @@ static void refused_greetings_leave_nothing(void **state)
 	} cases[] = {
 		{ refuse_hello, -EACCES, "not in group qda" },
 		{ other_version, -EPROTONOSUPPORT, "version 2" },
+		{ refuse_unasked, -EDQUOT, "quota of connections" },
 		{ hang_up, -ECONNRESET, "hung up" },
 	};
 	unsigned before = count_fds();
 
 	fake.no_hello = true;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct qda_client *client;
 
 		fake_start(&fake, cases[i].script);

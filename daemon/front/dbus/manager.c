@@ -165,11 +165,10 @@ static int give_channel(struct qda_dbus_request *r, int fd, struct qda_fail *fai
 	}
 	if (size)
 		memcpy(who.groups, r->peer->client->principal.groups, size);
-	e = qda_conn_new(r->dbus->front, fd, &who, -1);
-	if (e == 0)
-		return 0;
-	free(who.groups);
-	return qda_fail(fail, -e, "no connection can be made: %s; close some", qda_strerror(e));
+	e = qda_conn_new(r->dbus->front, fd, &who, -1, fail);
+	if (e < 0)
+		free(who.groups);
+	return e;
 }
 
 static int open_channel(struct qda_dbus_request *r, struct qda_fail *fail)
