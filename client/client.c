@@ -34,13 +34,13 @@ static int connect_to(int fd, const char *path)
 	return r < 0 ? -errno : 0;
 }
 
-static int refuse_path(struct qda_error *err, int code, const char *path)
+/* remedy: what to do when nobody is there. */
+static int refuse_path(struct qda_error *err, int code, const char *path, const char *remedy)
 {
 	if (code == -EACCES || code == -EPERM)
 		return qda_fail(err, code, "no permission to connect to the broker at %s (%s)",
 				path, strerror(-code));
-	return qda_fail(err, code, "no broker at %s (%s): start qdad, or set QDAD_SOCKET", path,
-			strerror(-code));
+	return qda_fail(err, code, "no broker at %s (%s)%s", path, strerror(-code), remedy);
 }
 
 /* Of two places, the code is that of the one where there is something. */
@@ -56,13 +56,16 @@ static int find_broker(int fd, const char *path, struct qda_error *err)
 {
 	char user[sizeof(((struct sockaddr_un *)0)->sun_path)] = "";
 	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
+	const char *remedy = ", which is the path that was given: start qdad there";
 	int r, r_user;
 
-	if (!path)
+	if (!path) {
 		path = secure_getenv("QDAD_SOCKET");
+		remedy = ", which is what QDAD_SOCKET says: start qdad there";
+	}
 	if (path && path[0]) {
 		r = connect_to(fd, path);
-		return r ? refuse_path(err, r, path) : 0;
+		return r ? refuse_path(err, r, path, remedy) : 0;
 	}
 	r = connect_to(fd, SYSTEM_SOCKET);
 	if (r == 0)
@@ -71,7 +74,8 @@ static int find_broker(int fd, const char *path, struct qda_error *err)
 	    snprintf(user, sizeof(user), "%s/qdad/qdad.sock", dir) >= (int)sizeof(user))
 		user[0] = '\0';
 	if (!user[0])
-		return refuse_path(err, r, SYSTEM_SOCKET);
+		return refuse_path(err, r, SYSTEM_SOCKET,
+				   ": start qdad, or set QDAD_SOCKET");
 	r_user = connect_to(fd, user);
 	return r_user ? refuse_both(err, r, r_user, user) : 0;
 }

@@ -105,6 +105,22 @@ static void add(struct entry *entry, const char *format, ...)
 	entry->field[entry->n++] = (struct iovec){ text, (size_t)n };
 }
 
+/* Whom it is about, where the text does not say so (the policy's does). */
+static void say_who(const struct qda_happening *happening, char *text, size_t size)
+{
+	const struct qda_client *client = happening->client;
+	const struct qda_principal *who = &client->principal;
+
+	if (happening->code == EDQUOT)
+		snprintf(text, size, "uid %u%s%.64s: ", who->uid, *who->unit ? " in " : "",
+			 who->unit);
+	else if (!strcmp(happening->what, "kill") && happening->session)
+		snprintf(text, size, "session %" PRIu64 " of client %" PRIu64 " (uid %u), ",
+			 happening->session, client->id, who->uid);
+	else if (!strcmp(happening->what, "kill"))
+		snprintf(text, size, "client %" PRIu64 " (uid %u), ", client->id, who->uid);
+}
+
 void qda_journal_happened(const struct qda_happening *happening)
 {
 	const struct kind *kind = journal.now ? find(happening) : NULL;
@@ -112,6 +128,7 @@ void qda_journal_happened(const struct qda_happening *happening)
 	uid_t uid = client ? client->principal.uid : (uid_t)-1;
 	struct entry entry = { .n = 0 };
 	unsigned left_out;
+	char who[96] = "";
 
 	if (!kind || !qda_journal_take(&journal.limit, uid, (unsigned)(kind - kinds), journal.now(),
 				       &left_out))
@@ -126,9 +143,12 @@ void qda_journal_happened(const struct qda_happening *happening)
 		add(&entry, "QDA_SESSION=%" PRIu64, happening->session);
 	if (happening->domain)
 		add(&entry, "QDA_DOMAIN=%s", happening->domain);
-	add(&entry, "MESSAGE=%s%s%s%s%s", happening->domain ? happening->domain : "",
+	if (client)
+		say_who(happening, who, sizeof(who));
+	add(&entry, "MESSAGE=%s%s%s%s%s%s", happening->domain ? happening->domain : "",
 	    happening->domain ? ": " : "", kind->says,
-	    happening->text && *happening->text ? ": " : "", happening->text ? happening->text : "");
+	    happening->text && *happening->text ? ": " : "", who,
+	    happening->text ? happening->text : "");
 	if (left_out)
 		add(&entry, "QDA_LEFT_OUT=%u", left_out);
 	sd_journal_sendv(entry.field, entry.n);

@@ -69,10 +69,11 @@ static int check_broker(struct health *h)
 	struct qda_client *client;
 	struct qda_error e;
 	size_t n;
+	int r = qda_connect(common.socket, "qdactl health", &client, &e);
 
-	if (qda_connect(common.socket, "qdactl health", &client, &e)) {
+	if (r) {
 		report(h, "broker", false, e.text);
-		return EXIT_NO_BROKER;
+		return connect_status(r);
 	}
 	if (get_rows(client, STATUS_DOMAINS, &rows, &e)) {
 		report(h, "broker", false, e.text);

@@ -89,6 +89,11 @@ int fail(int code, const char *format, ...)
 	return fail_error(&e);
 }
 
+int connect_status(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_BROKER : EXIT_FAILED;
+}
+
 int connect_broker(struct qda_client **out)
 {
 	struct qda_error e;
@@ -97,7 +102,7 @@ int connect_broker(struct qda_client **out)
 	if (r == 0)
 		return EXIT_OK;
 	fail_error(&e);
-	return r == -ENOENT || r == -ECONNREFUSED ? EXIT_NO_BROKER : EXIT_FAILED;
+	return connect_status(r);
 }
 
 void put_text(FILE *f, const char *s, size_t n)

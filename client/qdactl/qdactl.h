@@ -52,6 +52,8 @@ int fail_error(const struct qda_error *e);
 struct json_object *error_json(const struct qda_error *e);
 
 /* EXIT_OK, or the message is printed and the status to end with. */
+/* What qdactl exits with when qda_connect() fails with that. */
+int connect_status(int r);
 int connect_broker(struct qda_client **out);
 
 /* What somebody else wrote, at most n bytes and up to the first NUL: characters that a terminal

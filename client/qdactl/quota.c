@@ -176,9 +176,12 @@ static int set_one(struct quota *q, struct qda_client *client, char *word)
 	q->set.quota_set.resource = word;
 	if (qda_request(client, &q->set, NULL, 0, NULL, NULL, &e))
 		return fail_error(&e);
+	if (!common.json)
+		printf("%s=%s set\n", word, value + 1);
 	return EXIT_OK;
 }
 
+/* One after the other: when one fails, those before it have been said to be set. */
 static int set(struct quota *q, struct qda_client *client, int argc, char **argv)
 {
 	int r = EXIT_OK;
@@ -279,10 +282,10 @@ const struct verb verb_quota = {
 	"       qdactl quota set --client ID RESOURCE=LIMIT...\n"
 	"Shows what all clients together, each user, and each client use, may use, used at\n"
 	"most, and how often they were refused more; --all: also what is not in use.\n"
-	"set changes limits until the configuration is read again (those of a client: until\n"
-	"it goes). LIMIT may end in K, M or G. A limit below what is in use takes nothing\n"
-	"away: it refuses the next. Of users, weight (of DSP time; 100 is usual), requests\n"
-	"(a second) and burst can be set, too. For root, and whom the policy gives\n"
-	"admin=quota.\n",
+	"set changes limits, one after the other, and says each that is set. They hold until\n"
+	"the configuration is read again (those of a client: until it goes). LIMIT may end\n"
+	"in K, M or G. A limit below what is in use takes nothing away: it refuses the\n"
+	"next. Of users, weight (of DSP time; 100 is usual), requests (a second) and burst\n"
+	"can be set, too. For root, and whom the policy gives admin=quota.\n",
 	run_quota,
 };

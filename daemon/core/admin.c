@@ -134,7 +134,7 @@ int qda_question_parse(const struct qda_core *core, const char *action, const ch
 				"status, reload, quota, kill",
 				action);
 	if (question->wish == QDA_WISH_MODULE && !*module)
-		return qda_fail(fail, EINVAL, "the action module wants the URI of one");
+		return qda_fail(fail, EINVAL, "the action module wants the URI of one (--module URI)");
 	return 0;
 }
 

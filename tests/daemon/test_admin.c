@@ -99,6 +99,9 @@ static void what_is_no_limit_is_said(void **state)
 			     "total", wrong[i]);
 	QDACTL_FAILS(*state, getuid(), 1, "\"frobs\": the total has no such limit", "quota", "set",
 		     "total", "frobs=1");
+	QDACTL_FAILS(*state, getuid(), 1, "\"frobs\"", "quota", "set", "total", "calls=900",
+		     "frobs=3", "maps=1");
+	assert_string_equal(said.out, "calls=900 set\n");
 	QDACTL_FAILS(*state, getuid(), 1, "a client has no such limit", "quota", "set", "--client",
 		     "1", "weight=1");
 	QDACTL_FAILS(*state, getuid(), 1, "weight=0: must be 1 to 10000", "quota", "set", "--user",
@@ -279,7 +282,7 @@ static void quota_set_changes_what_is_refused_until_reload(void **state)
 
 	snprintf(uid, sizeof(uid), "%u", getuid());
 	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--client", "1", "sessions=1"), 0);
-	assert_string_equal(said.out, "");
+	assert_string_equal(said.out, "sessions=1 set\n");
 	peer_session(p);
 	peer_refused_quota(p, REQUEST(SESSION_OPEN), "sessions", "connection", 1, 1);
 	assert_int_equal(QDACTL_RUN(b, "--json", "quota", "set", "total", "buffer_bytes=64M",

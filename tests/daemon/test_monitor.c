@@ -152,6 +152,7 @@ static void a_connection_too_many_is_refused_in_words_and_told(void **state)
 		assert_int_equal(json_number(e, "uid"), getuid());
 		expect_text(json_text(e, "text"), "quota of connections");
 	}
+	assert_int_equal(QDACTL_RUN(b, "health"), 1);
 	assert_int_equal(QDACTL_RUN(b, "--json", "list"), 1);
 	e = parse_json(said.out);
 	assert_string_equal(json_text(e, "resource"), "connections");

@@ -66,7 +66,7 @@ output "explain an errno" '"code":-22'
 output "explain an errno" '"text":"-22: EINVAL, Invalid argument (an errno'
 
 expect 3 "no broker" "$qdactl" list --socket "$room/none/sock"
-output "no broker" "no broker at $room/none/sock (No such file or directory): start qdad" err
+output "no broker" "no broker at $room/none/sock (No such file or directory), which is .*: start qdad" err
 expect 3 "no broker, as JSON" "$qdactl" --json --socket "$room/none/sock" status
 output "no broker, as JSON" '"error":-2,'
 output "no broker, as JSON" '"text":"no broker at'

@@ -111,6 +111,8 @@ static void a_reload_is_written_good_or_failed(void **state)
 
 static void refusals_are_written_by_their_code(void **state)
 {
+	const struct qda_client by = { .id = 7,
+				       .principal = { .uid = 1000, .unit = "a.service" } };
 	struct qda_happening refused = { .what = "refused", .code = EACCES, .text = "no" };
 
 	qda_journal_happened(&refused);
@@ -118,10 +120,27 @@ static void refusals_are_written_by_their_code(void **state)
 	refused.code = EDQUOT;
 	qda_journal_happened(&refused);
 	assert_non_null(strstr(entry, "MESSAGE=refused by a quota: no\n"));
+	refused.client = &by;
+	qda_journal_happened(&refused);
+	assert_non_null(strstr(entry, "MESSAGE=refused by a quota: uid 1000 in a.service: no\n"));
 	*entry = '\0';
 	refused.code = ENOENT;
 	qda_journal_happened(&refused);
 	assert_string_equal(entry, "");
+}
+
+static void what_was_ended_is_written(void **state)
+{
+	const struct qda_client victim = { .id = 7, .principal = { .uid = 1000 } };
+	struct qda_happening kill = { .what = "kill", .client = &victim,
+				      .text = "by client 37 (uid 0)" };
+
+	qda_journal_happened(&kill);
+	assert_non_null(strstr(entry, "MESSAGE=ended by an administrator: client 7 (uid 1000), by "
+				      "client 37 (uid 0)\n"));
+	kill.session = 4;
+	qda_journal_happened(&kill);
+	assert_non_null(strstr(entry, ": session 4 of client 7 (uid 1000), by client 37"));
 }
 
 int main(void)
@@ -132,6 +151,7 @@ int main(void)
 		cmocka_unit_test_setup(many_users_together_are_limited_too, begin),
 		cmocka_unit_test_setup(a_reload_is_written_good_or_failed, begin_entries),
 		cmocka_unit_test_setup(refusals_are_written_by_their_code, begin_entries),
+		cmocka_unit_test_setup(what_was_ended_is_written, begin_entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
