@@ -25,11 +25,13 @@ static int take_module(void *data, const struct qda_delivery *in, struct qda_err
 }
 
 /* The DSP says where it looked, but not who tells it where to look. */
-static void add_remedy(struct qda_error *err)
+static void add_remedy(const struct qda_client *c, struct qda_error *err)
 {
-	if (err && err->aee == 0x80000406 && strstr(err->text, "not found"))
-		qda_fail_hint(err, "(give its directory with --modules to qdad or qdactl, or in "
-				   "module_dirs)");
+	if (!err || err->aee != 0x80000406 || !strstr(err->text, "not found"))
+		return;
+	qda_fail_hint(err, c->client_dirs ? "(install it in one of these directories, or give its own "
+					    "with --modules to qdad or qdactl, or in module_dirs)"
+					  : "(install it in one of these directories)");
 }
 
 int qda_module_open(struct qda_session *s, const char *uri, struct qda_module **out,
@@ -54,7 +56,7 @@ int qda_module_open(struct qda_session *s, const char *uri, struct qda_module **
 	m->session = s;
 	r = qda_request(s->client, &request, NULL, 0, take_module, m, err);
 	if (r) {
-		add_remedy(err);
+		add_remedy(s->client, err);
 		free(m);
 	} else {
 		*out = m;

@@ -117,8 +117,9 @@ int qda_session_open(struct qda_client *c, const struct qda_session_options *opt
 	dirs = options->module_dirs;
 	if (dirs && dirs[0] && !c->client_dirs)
 		return qda_fail(err, -EPERM,
-				"this broker takes no module directories from programs, "
-				"only a `qdad --user` does: install the module, or use qdactl run");
+				"this broker takes no module directories from this program: that "
+				"needs a software DSP with --client-dirs and a [policy] rule with "
+				"dirs=yes; install the module, or use qdactl run");
 	n = open_dirs(dirs, fds, err);
 	if (n < 0)
 		return n;

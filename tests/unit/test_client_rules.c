@@ -295,7 +295,7 @@ static void open_refused(const char *text)
 	fake_stop(&fake, client);
 }
 
-#define REMEDY " (give its directory with --modules to qdad or qdactl, or in module_dirs)"
+#define REMEDY " (install it in one of these directories)"
 
 static void a_module_that_is_not_found_comes_with_a_remedy(void **state)
 {
