@@ -248,7 +248,11 @@ def test_wrong_arguments_are_refused(bus, qdad):
     caller = Caller(bus)
     refused("InvalidArgument", caller.open, kind="signed")
     refused("InvalidArgument", caller.open, colour=True)
-    refused("InvalidArgument", caller.open, wait_ms="long")
+    said = refused("InvalidArgument", caller.open, wait_ms="long")
+    assert said == "option wait_ms is of type s, u is wanted", said
+    for name in ("ms", "wait", "frob", "(u),"):
+        said = refused("InvalidArgument", caller.open, **{name: "long"})
+        assert said.startswith("option %s: there are wait_ms (u)" % name), said
     refused("DomainDown", caller.open, "nodsp")
     session = caller.open()
     module = session.OpenModule(SUM)

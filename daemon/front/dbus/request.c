@@ -92,12 +92,30 @@ int qda_dbus_bad_message(struct qda_fail *fail)
 	return qda_fail(fail, EINVAL, "the arguments are not what the signature says");
 }
 
+/* known: "wait_ms (u), log (b)"; type: what the option that was not taken came with. */
+static int refuse_option(const char *known, const char *name, const char *type,
+			 struct qda_fail *fail)
+{
+	size_t n = strlen(name);
+	const char *at = known;
+
+	while (n && (at = strstr(at, name)) && (at[n] != ' ' || (at > known && at[-1] != ' ')))
+		at++;
+	if (!n || !at || strncmp(at + n, " (", 2) != 0)
+		return qda_fail(fail, EINVAL, "option %.32s: there are %s", name, known);
+	at += n + 2;
+	if (strcspn(at, ")") == strlen(type) && !strncmp(at, type, strlen(type)))
+		return qda_fail(fail, EINVAL, "option %.32s: its value is out of range", name);
+	return qda_fail(fail, EINVAL, "option %.32s is of type %.16s, %.*s is wanted", name, type,
+			(int)strcspn(at, ")"), at);
+}
+
 /* No matter how many a message has, few are looked at. */
 int qda_dbus_read_options(sd_bus_message *m, const char *known,
 			  int (*read_one)(sd_bus_message *m, const char *name, void *to), void *to,
 			  struct qda_fail *fail)
 {
-	const char *name;
+	const char *name, *type;
 	unsigned n = 0;
 	int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 
@@ -105,10 +123,11 @@ int qda_dbus_read_options(sd_bus_message *m, const char *known,
 		if (++n > QDA_DBUS_OPTIONS_MAX)
 			return qda_fail(fail, EINVAL, "more than %u options: there are %s",
 					QDA_DBUS_OPTIONS_MAX, known);
-		if (sd_bus_message_read(m, "s", &name) < 0)
+		if (sd_bus_message_read(m, "s", &name) < 0 ||
+		    sd_bus_message_peek_type(m, NULL, &type) < 0)
 			return qda_dbus_bad_message(fail);
 		if (read_one(m, name, to) < 0)
-			return qda_fail(fail, EINVAL, "option %.32s: there are %s", name, known);
+			return refuse_option(known, name, type, fail);
 		r = sd_bus_message_exit_container(m);
 	}
 	return r < 0 ? qda_dbus_bad_message(fail) : 0;
