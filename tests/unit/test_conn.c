@@ -18,6 +18,7 @@ static void test_what_cannot_be_watched(void **state)
 {
 	static struct qda_front front;
 	struct qda_principal who = { .uid = 1, .n_groups = 1 };
+	struct qda_fail fail;
 	struct scene s;
 	uv_loop_t loop;
 
@@ -29,7 +30,8 @@ static void test_what_cannot_be_watched(void **state)
 	TAILQ_INIT(&front.conns);
 	who.groups = calloc(1, sizeof(*who.groups));
 	assert_non_null(who.groups);
-	assert_true(qda_conn_new(&front, open("/dev/null", O_RDWR | O_CLOEXEC), &who, -1) < 0);
+	assert_true(qda_conn_new(&front, open("/dev/null", O_RDWR | O_CLOEXEC), &who, -1, &fail) <
+		    0);
 	assert_int_equal(who.groups[0], 0);
 	free(who.groups);
 	assert_int_equal(s.core->n_clients, 0);
