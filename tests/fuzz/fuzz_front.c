@@ -421,11 +421,11 @@ static void ask(struct peer *p)
 	fill_request(p, &q, args, &n_in);
 	p->serial += 1 + (how % 32 == 31);
 	n = qda_request_encode(out, sizeof(out), p->serial, &q);
+	if (n >= 0 && how % 64 == 62)
+		n_in += 7; /* more than it says */
 	if (n < 0 || n_in > sizeof(out) - (size_t)n)
 		return;
 	memset(out + n, how, n_in);
-	if (how % 64 == 62)
-		n_in += 7;
 	send_it(p, (size_t)n + n_in, q.type == QDA_TYPE_BUFFER_IMPORT ? 1 : how % 16 == 15);
 }
 
