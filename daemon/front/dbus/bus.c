@@ -5,11 +5,13 @@
  * may have sent something since.
  */
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
-#include <poll.h>
 
 #include "front/dbus/internal.h"
 #include "util/stall.h"
@@ -89,12 +91,40 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	process(dbus);
 }
 
+/* Bytes that the bus has not read. The kernel lets more be written when most of them were. */
+static uint32_t unread(const struct qda_dbus *dbus)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(sd_bus_get_fd(dbus->bus), SOL_SOCKET, SO_MEMINFO, info, &size) < 0)
+		return 0;
+	return info[SK_MEMINFO_WMEM_ALLOC];
+}
+
 /* Waiting may never end it: one program that does not read keeps everybody from being served. With the
  * connection go its sessions, and with them what it is sent. */
 static void on_patience(uv_timer_t *timer)
 {
+	struct qda_dbus *dbus = timer->data;
+	uint32_t was = dbus->unread;
+
 	qda_stall_mark();
-	rest(timer->data, "the bus takes no messages", -ETIMEDOUT);
+	dbus->unread = unread(dbus);
+	if (dbus->unread == was)
+		rest(dbus, "the bus takes no messages", -ETIMEDOUT);
+	else
+		uv_timer_start(timer, on_patience, PATIENCE_MS, 0);
+}
+
+static void be_patient(struct qda_dbus *dbus, bool waits)
+{
+	if (!waits) {
+		uv_timer_stop(&dbus->patience);
+	} else if (!uv_is_active((uv_handle_t *)&dbus->patience)) {
+		dbus->unread = unread(dbus);
+		uv_timer_start(&dbus->patience, on_patience, PATIENCE_MS, 0);
+	}
 }
 
 /* sd-bus counts microseconds of CLOCK_MONOTONIC. */
@@ -123,10 +153,7 @@ static void arm(struct qda_dbus *dbus)
 	if (wanted != dbus->events)
 		uv_poll_start(dbus->poll, wanted, on_event);
 	dbus->events = wanted;
-	if (!(wanted & UV_WRITABLE))
-		uv_timer_stop(&dbus->patience);
-	else if (!uv_is_active((uv_handle_t *)&dbus->patience))
-		uv_timer_start(&dbus->patience, on_patience, PATIENCE_MS, 0);
+	be_patient(dbus, wanted & UV_WRITABLE);
 	if (usec == UINT64_MAX || stuck)
 		uv_timer_stop(&dbus->timer);
 	else

@@ -48,6 +48,7 @@ struct qda_dbus {
 	int events;			/* that the poll waits for */
 	uv_timer_t timer;		/* what sd-bus wants to do next, or the next try */
 	uv_timer_t patience;		/* runs as long as the bus takes nothing */
+	uint32_t unread;		/* by the bus, when it began */
 	uv_prepare_t prepare;
 	unsigned open_handles;
 	bool told;			/* that there is no bus */
