@@ -292,4 +292,5 @@ as root 'diff /tmp/before /tmp/after'
 expect 0 '' 'nor any file, user or group'
 
 echo "1..$cases"
+stty sane # waits until all of it is sent: the machine goes off behind us
 exit $failed
