@@ -21,7 +21,7 @@
 #include "util/stall.h"
 
 #define BACKLOG	     128
-#define ACCEPT_BATCH 16 /* connections a round, so that others get their turn */
+#define ACCEPT_BATCH 4 /* connections a round: each costs looks into /proc, and others wait */
 #define REST_MS	     100
 
 static int open_reserve(void)
