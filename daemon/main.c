@@ -85,8 +85,8 @@ static void join_bus(struct qdad *q)
 		qdad_say("D-Bus (%s): out of memory: not served there", dbus.bus);
 }
 
-/* When each domain is known to be up or down: who asks for the daemon to be started wants a DSP, not
- * to hear that it is starting. */
+/* When each domain has been known to be up or down: who asks for the daemon to be started wants a DSP, not
+ * to hear that it is starting. Once is enough: software DSPs that say nothing are tried again and again. */
 static void try_serve(struct qdad *q)
 {
 	struct qda_domain *domain;
@@ -94,7 +94,7 @@ static void try_serve(struct qdad *q)
 	if (q->serving || q->state != QDAD_RUNNING)
 		return;
 	TAILQ_FOREACH (domain, &q->core->domains, link)
-		if (domain->state == QDA_DEVICE_STARTING)
+		if (!domain->known)
 			return;
 	q->serving = true;
 	qda_front_begin(q->front);

@@ -243,6 +243,7 @@ static void on_state(void *owner, enum qda_device_state state, const char *why)
 	struct qda_client *client;
 
 	domain->state = state;
+	domain->known |= state != QDA_DEVICE_STARTING;
 	snprintf(domain->why, sizeof(domain->why), "%s", why ? why : "");
 	if (state == QDA_DEVICE_UP) {
 		domain->device->ops->info(domain->device, &domain->info);

@@ -27,6 +27,7 @@ struct qda_domain {
 	uint32_t sessions;
 	uint32_t quarantined;		/* sessions that were closed and do not end */
 	uint64_t calls, busy_ns;
+	bool known;			/* to be up or down: it was, once */
 	bool pumping;
 	struct qda_stats stats;
 	char name[16];

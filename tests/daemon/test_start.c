@@ -6,9 +6,12 @@
 #include "peer.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "qda_null.h"
@@ -66,6 +69,66 @@ static int setup_stale(void **state)
 static void a_socket_that_nobody_answers_is_replaced(void **state)
 {
 	peer_free(peer_new(*state));
+}
+
+/* --- DSPs that never say a word --- */
+
+struct mutes {
+	char paths[2][96];
+	int listeners[2], fds[2];
+};
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 4) < 0)
+		abort();
+	return fd;
+}
+
+/* The first is not there, and the second is; then the first is there when the second goes. So each was
+ * down, but never both. */
+static void *play_mutes(void *data)
+{
+	struct mutes *m = data;
+
+	m->fds[1] = accept(m->listeners[1], NULL, NULL);
+	m->listeners[0] = listen_at(m->paths[0]);
+	m->fds[0] = accept(m->listeners[0], NULL, NULL);
+	close(m->fds[1]);
+	return NULL;
+}
+
+static void dsps_that_say_nothing_do_not_keep_it_from_serving(void **state)
+{
+	char dir[] = "/tmp/qdad-mutes.XXXXXX", config[512], byte;
+	struct mutes m;
+	struct broker b;
+	pthread_t thread;
+
+	device_need(DEVICE_OWN_DSP);
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < 2; i++)
+		snprintf(m.paths[i], sizeof(m.paths[i]), "%s/%d", dir, i);
+	snprintf(config, sizeof(config), "[domain adsp]\nsocket=%s\n[domain cdsp]\nsocket=%s\n",
+		 m.paths[0], m.paths[1]);
+	m.listeners[1] = listen_at(m.paths[1]);
+	assert_int_equal(pthread_create(&thread, NULL, play_mutes, &m), 0);
+	broker_start(&b, &(struct broker_options){ .config = config });
+	pthread_join(thread, NULL);
+	/* The daemon still waits for its first word. */
+	assert_int_equal(recv(m.fds[0], &byte, 1, MSG_DONTWAIT), -1);
+	broker_stop(&b);
+	close(m.fds[0]);
+	for (int i = 0; i < 2; i++) {
+		close(m.listeners[i]);
+		assert_int_equal(unlink(m.paths[i]), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
 }
 
 /* --- configuration --- */
@@ -291,6 +354,7 @@ int main(void)
 		TEST(the_socket_is_the_users_alone),
 		TEST(a_second_daemon_at_one_socket_is_refused),
 		TEST_WITH(a_socket_that_nobody_answers_is_replaced, setup_stale),
+		cmocka_unit_test(dsps_that_say_nothing_do_not_keep_it_from_serving),
 		cmocka_unit_test(good_configurations_are_good),
 		cmocka_unit_test(errors_in_a_configuration_name_place_key_and_value),
 		cmocka_unit_test(a_module_directory_that_is_not_there_is_named),
