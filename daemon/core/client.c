@@ -128,17 +128,19 @@ static uint32_t retry_ms(uint64_t wait_ns)
 int qda_client_take_request(struct qda_client *client, struct qda_fail *fail)
 {
 	struct qda_user *user = client->user;
+	char remedy[128];
 	uint64_t wait_ns;
 
 	if (qda_rate_take(&user->rate, user->requests, user->burst, qda_core_now(client->core),
 			  &wait_ns))
 		return 0;
 	user->n_hasty++;
+	qda_account_remedy(&user->account, "requests and burst", QDA_BY_HAND_RATE, remedy,
+			   sizeof(remedy));
 	qda_fail(fail, EDQUOT,
 		 "uid %u sends requests too fast: %" PRIu64 " a second are allowed, %" PRIu64
-		 " at once (calls are not counted); wait %u ms, or raise requests and burst in "
-		 "the configuration",
-		 user->uid, user->requests, user->burst, retry_ms(wait_ns));
+		 " at once (calls are not counted); wait %u ms, or %s",
+		 user->uid, user->requests, user->burst, retry_ms(wait_ns), remedy);
 	fail->resource = "requests";
 	fail->scope = user->account.scope;
 	fail->limit = fail->used = user->burst;

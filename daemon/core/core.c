@@ -80,6 +80,7 @@ static void set_limits(struct qda_user *user, const struct qda_quota_rule *rule)
 	qda_user_weigh(user, rule->weight);
 	user->requests = rule->requests;
 	user->burst = rule->burst;
+	user->account.by_hand = 0;
 }
 
 static void take(struct qda_user *user)
@@ -108,6 +109,7 @@ int qda_user_ref(struct qda_core *core, const struct qda_principal *principal,
 		qda_rate_init(&user->rate, user->burst, qda_core_now(core));
 		user->account = (struct qda_account){
 			.scope = "uid",
+			.rule = user->rule,
 			.parent = &core->total,
 			.limit = user->limits,
 		};
@@ -203,12 +205,15 @@ void qda_core_apply(struct qda_core *core, struct qda_rules *rules)
 	qda_rules_free(core->rules);
 	core->rules = rules;
 	memcpy(core->total_limits, rules->total_limits, sizeof(core->total_limits));
+	core->total.by_hand = 0;
 	RB_FOREACH_SAFE (user, qda_users, &core->users, next) {
 		set_limits(user, find_rule(rules, user->rule));
 		let_go(user);
 	}
-	TAILQ_FOREACH (client, &core->clients, link)
+	TAILQ_FOREACH (client, &core->clients, link) {
 		memcpy(client->limits, rules->connection_limits, sizeof(client->limits));
+		client->account.by_hand = 0;
+	}
 }
 
 struct qda_core *qda_core_free(struct qda_core *core)

@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything but the text, which is written right after: zeroing it would cost more than the
- * rest. */
-static void reset(struct qda_fail *fail, int code)
+int qda_fail(struct qda_fail *fail, int code, const char *format, ...)
 {
+	va_list ap;
+
+	/* Everything but the text, which is written right after: zeroing it would cost more than
+	 * the rest. */
 	fail->code = code;
 	fail->aee = 0;
 	fail->resource = NULL;
@@ -21,32 +23,10 @@ static void reset(struct qda_fail *fail, int code)
 	fail->limit = 0;
 	fail->used = 0;
 	fail->retry_ms = 0;
-}
-
-int qda_fail(struct qda_fail *fail, int code, const char *format, ...)
-{
-	va_list ap;
-
-	reset(fail, code);
 	va_start(ap, format);
 	vsnprintf(fail->text, sizeof(fail->text), format, ap);
 	va_end(ap);
 	return -code;
-}
-
-int qda_fail_quota(struct qda_fail *fail, const char *resource, const char *scope, uint64_t limit,
-		   uint64_t used, uint64_t wanted)
-{
-	reset(fail, EDQUOT);
-	fail->resource = resource;
-	fail->scope = scope;
-	fail->limit = limit;
-	fail->used = used;
-	snprintf(fail->text, sizeof(fail->text),
-		 "quota of %s per %s: %" PRIu64 " wanted, %" PRIu64 " of %" PRIu64
-		 " in use; free some, or raise %s in the configuration",
-		 resource, scope, wanted, used, limit, resource);
-	return -EDQUOT;
 }
 
 const char *qda_strerror(int err)

@@ -23,9 +23,5 @@ struct qda_fail {
 int qda_fail(struct qda_fail *fail, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* -EDQUOT with the numbers. */
-int qda_fail_quota(struct qda_fail *fail, const char *resource, const char *scope, uint64_t limit,
-		   uint64_t used, uint64_t wanted);
-
 /* A negative errno in words, for the end of such a sentence. Static text. */
 const char *qda_strerror(int err);

@@ -42,10 +42,15 @@ static uint64_t *find_of_user(struct qda_user *user, const char *resource)
 
 static void set_of_user(struct qda_user *user, const char *resource, uint64_t limit)
 {
-	if (!strcmp(resource, "weight"))
+	enum qda_resource found = qda_resource_find(resource);
+
+	if (!strcmp(resource, "weight")) {
 		qda_user_weigh(user, limit);
-	else
+	} else {
 		*find_of_user(user, resource) = limit;
+		/* QDA_RES_N: requests or burst. */
+		user->account.by_hand |= 1u << found;
+	}
 	qda_user_keep(user);
 }
 
@@ -106,6 +111,7 @@ int qda_quota_set_client(struct qda_core *core, uint64_t id, const char *resourc
 				"are",
 				id);
 	client->limits[found] = limit;
+	client->account.by_hand |= 1u << found;
 	return 0;
 }
 
@@ -121,7 +127,9 @@ int qda_quota_set_total(struct qda_core *core, const char *resource, uint64_t li
 	if (found == QDA_RES_FDS)
 		most = core->rules->total_limits[found]; /* what RLIMIT_NOFILE leaves */
 	r = check_number(resource, limit, 0, most, fail);
-	if (r == 0)
-		core->total_limits[found] = limit;
-	return r;
+	if (r < 0)
+		return r;
+	core->total_limits[found] = limit;
+	core->total.by_hand |= 1u << found;
+	return 0;
 }

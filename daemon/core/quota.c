@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/fail.h"
@@ -109,39 +109,61 @@ static void note_peaks(struct qda_account *a, enum qda_resource resource)
 			a->peak[resource] = a->used[resource];
 }
 
-static int refuse_share(const struct qda_account *all, uint64_t own, enum qda_resource resource,
-			uint64_t amount, struct qda_fail *fail)
+void qda_account_remedy(const struct qda_account *account, const char *what, uint32_t which,
+			char *out, size_t size)
+{
+	if (account->by_hand & which)
+		snprintf(out, size, "raise %s (it was set while running: qdactl quota set)", what);
+	else if (account->rule)
+		snprintf(out, size, "raise %s in [quota %s]", what, account->rule);
+	else
+		snprintf(out, size, "raise %s in [%s]", what, account->scope);
+}
+
+static void say_share(const struct qda_account *all, uint64_t own, enum qda_resource resource,
+		      uint64_t amount, const char *remedy, struct qda_fail *fail)
 {
 	struct share share = share_of(all, own, resource);
-	uint64_t used = all->used[resource], limit = all->limit[resource];
-	const char *name = names[resource];
 
 	qda_fail(fail, EDQUOT,
 		 "quota of %s in %s: %" PRIu64 " wanted, %" PRIu64 " of %" PRIu64
 		 " in use, %" PRIu64 " of them by this uid; its fair share is %" PRIu64
 		 " now, what others leave divided by %" PRIu64 ": each uid that uses some, and "
-		 "one more; free some, or raise %s in [total]",
-		 name, all->scope, amount, used, limit, own,
-		 share.left / share.parts + !!(share.left % share.parts), share.parts, name);
-	fail->resource = name;
-	fail->scope = all->scope;
-	fail->limit = limit;
-	fail->used = used;
-	return -EDQUOT;
+		 "one more; free some, or %s",
+		 names[resource], all->scope, amount, all->used[resource], all->limit[resource], own,
+		 share.left / share.parts + !!(share.left % share.parts), share.parts, remedy);
+}
+
+static void say_limit(const struct qda_account *at, enum qda_resource resource, uint64_t amount,
+		      const char *remedy, struct qda_fail *fail)
+{
+	qda_fail(fail, EDQUOT,
+		 "quota of %s per %s: %" PRIu64 " wanted, %" PRIu64 " of %" PRIu64
+		 " in use; free some, or %s",
+		 names[resource], at->scope, amount, at->used[resource], at->limit[resource],
+		 remedy);
 }
 
 static int refuse(struct qda_account *account, struct qda_account *at,
 		  const struct qda_account *below, enum qda_resource resource, uint64_t amount,
 		  struct qda_fail *fail)
 {
+	char remedy[128];
+
 	give_back(account, at, resource, amount);
 	for (struct qda_account *a = account; a != at; a = a->parent)
 		a->refused[resource]++;
 	at->refused[resource]++;
+	qda_account_remedy(at, names[resource], 1u << resource, remedy, sizeof(remedy));
 	if (at->shared && below)
-		return refuse_share(at, below->used[resource], resource, amount, fail);
-	return qda_fail_quota(fail, names[resource], at->scope, at->limit[resource],
-			      at->used[resource], amount);
+		say_share(at, below->used[resource], resource, amount, remedy, fail);
+	else
+		say_limit(at, resource, amount, remedy, fail);
+	fail->resource = names[resource];
+	fail->scope = at->scope;
+	fail->limit = at->limit[resource];
+	fail->used = at->used[resource];
+	return -EDQUOT;
 }
 
 int qda_charge_init(struct qda_charge *charge, struct qda_account *account,

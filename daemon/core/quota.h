@@ -20,6 +20,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct qda_fail;
@@ -41,9 +42,11 @@ enum qda_resource {
 
 struct qda_account {
 	const char *scope;		/* "connection", "uid", "total" */
+	const char *rule;		/* of a uid: the name of its [quota ...]; else NULL */
 	struct qda_account *parent;
 	uint64_t used[QDA_RES_N];
 	const uint64_t *limit;		/* QDA_RES_N numbers, owned by who owns the account */
+	uint32_t by_hand;		/* bits 1 << QDA_RES_*: limits that were set while running */
 	bool shared;			/* its limits are divided fairly among the accounts below */
 	uint32_t holders[QDA_RES_N];	/* shared: accounts below that hold some */
 	uint64_t peak[QDA_RES_N];	/* the most that ever was in use */
@@ -63,6 +66,14 @@ struct qda_charge {
 const char *qda_resource_name(enum qda_resource resource);
 /* QDA_RES_N when no resource is called that. */
 enum qda_resource qda_resource_find(const char *name);
+
+/* Bit of `by_hand` for the rate of requests, which is no resource. */
+#define QDA_BY_HAND_RATE (1u << QDA_RES_N)
+
+/* What to do when `what` (bit of `by_hand`: which) is too little, as the end of a sentence: where its
+ * limit was set. Text for `size` bytes. */
+void qda_account_remedy(const struct qda_account *account, const char *what, uint32_t which,
+			char *out, size_t size);
 
 /* Charge an account and its parents. 0, or -EDQUOT with resource, scope, limit and use in *fail;
  * nothing is charged then. Nothing (amount 0) is never refused. */

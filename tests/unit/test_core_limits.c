@@ -10,7 +10,8 @@
 #include "core/limits.h"
 #include "core_scene.h"
 
-#define SECOND 1000000000ull
+#define SECOND	1000000000ull
+#define BY_HAND "(it was set while running: qdactl quota set)"
 
 static struct scene s;
 static struct guest g;
@@ -73,6 +74,7 @@ static void burst_then_rate(void **state)
 	assert_string_equal(s.fail.scope, "uid");
 	assert_int_equal(s.fail.limit, 5);
 	assert_int_equal(s.fail.retry_ms, 11); /* 10 ms, rounded up */
+	assert_non_null(strstr(s.fail.text, "wait 11 ms, or raise requests and burst " BY_HAND));
 	scene_clock += SECOND / 100 - 1;
 	assert_int_equal(take_request(), -EDQUOT);
 	scene_clock++;
@@ -143,14 +145,17 @@ static void lowered_limit_takes_nothing_and_refuses_the_next(void **state)
 	assert_int_equal(ask_open(&g), 0);
 	assert_string_equal(s.fail.scope, "connection");
 	assert_int_equal(s.fail.used, 2);
+	assert_non_null(strstr(s.fail.text, "raise sessions " BY_HAND));
 	qda_quota_set_client(s.core, g.client->id, "sessions", 9, &s.fail);
 	assert_int_equal(set_uid("", "sessions", 2), 0);
 	assert_int_equal(ask_open(&g), 0);
 	assert_string_equal(s.fail.scope, "uid");
+	assert_non_null(strstr(s.fail.text, "raise sessions " BY_HAND));
 	set_uid("", "sessions", 9);
 	assert_int_equal(qda_quota_set_total(s.core, "sessions", 0, &s.fail), 0);
 	assert_int_equal(ask_open(&g), 0);
 	assert_string_equal(s.fail.scope, "total");
+	assert_non_null(strstr(s.fail.text, "raise sessions " BY_HAND));
 	qda_quota_set_total(s.core, "sessions", 9, &s.fail);
 	open_session(&g);
 }
@@ -192,6 +197,38 @@ static void changed_limits_of_a_uid_outlive_its_connections_until_a_reload(void 
 	assert_true(RB_EMPTY(&s.core->users));
 	guest_come(&g, &s, 1000);
 	assert_int_equal(g.client->user->limits[QDA_RES_SESSIONS], 5);
+}
+
+/* What was set while running is no longer what refuses: the text names the section again. */
+static void refusals_name_the_section_after_a_reload(void **state)
+{
+	struct qda_rules *rules = rules_with("10-camera", 5, 300);
+
+	rules->fallback.limits[QDA_RES_SESSIONS] = 0;
+	set_uid("", "sessions", 0);
+	set_uid("", "requests", 0);
+	set_uid("", "burst", 0);
+	assert_int_equal(ask_open(&g), 0);
+	assert_non_null(strstr(s.fail.text, BY_HAND));
+	qda_core_apply(s.core, rules);
+	assert_int_equal(ask_open(&g), 0);
+	assert_non_null(strstr(s.fail.text, "or raise sessions in [quota default]"));
+	g.client->user->requests = g.client->user->burst = 0;
+	assert_int_equal(take_request(), -EDQUOT);
+	assert_non_null(strstr(s.fail.text, "or raise requests and burst in [quota default]"));
+	rules = rules_with("10-camera", 5, 300);
+	rules->connection_limits[QDA_RES_SESSIONS] = 0;
+	qda_quota_set_client(s.core, g.client->id, "sessions", 0, &s.fail);
+	qda_core_apply(s.core, rules);
+	assert_int_equal(ask_open(&g), 0);
+	assert_non_null(strstr(s.fail.text, "or raise sessions in [connection]"));
+	rules = rules_with("10-camera", 5, 300);
+	rules->connection_limits[QDA_RES_SESSIONS] = rules->fallback.limits[QDA_RES_SESSIONS] = 9;
+	rules->total_limits[QDA_RES_SESSIONS] = 0;
+	qda_quota_set_total(s.core, "sessions", 0, &s.fail);
+	qda_core_apply(s.core, rules);
+	assert_int_equal(ask_open(&g), 0);
+	assert_non_null(strstr(s.fail.text, "or raise sessions in [total]"));
 }
 
 /* A rule appears, changes, and goes; accounts keep their name. */
@@ -252,6 +289,7 @@ int main(void)
 		TEST(lowered_limit_takes_nothing_and_refuses_the_next),
 		TEST(what_makes_no_sense_is_refused_with_words),
 		TEST(changed_limits_of_a_uid_outlive_its_connections_until_a_reload),
+		TEST(refusals_name_the_section_after_a_reload),
 		TEST(reload_keeps_accounts_and_matches_anew),
 		TEST(peaks_and_refusals_are_counted_where_they_happen),
 	};

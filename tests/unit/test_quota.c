@@ -27,7 +27,7 @@ static void make(struct accounts *t, uint64_t connection, uint64_t uid, uint64_t
 	t->uid_limits[QDA_RES_CALLS] = uid;
 	t->total_limits[QDA_RES_CALLS] = total;
 	t->total = (struct qda_account){ .scope = "total", .limit = t->total_limits };
-	t->uid = (struct qda_account){ .scope = "uid", .parent = &t->total,
+	t->uid = (struct qda_account){ .scope = "uid", .rule = "lab", .parent = &t->total,
 				       .limit = t->uid_limits };
 	t->a = (struct qda_account){ .scope = "connection", .parent = &t->uid,
 				     .limit = t->connection_limits };
@@ -68,11 +68,30 @@ static void limit_of_nothing_refuses_the_first_unit(void **state)
 	assert_int_equal(charge(&t, &c, &t.a, 1), -EDQUOT);
 	assert_refused(&t, "connection", 0, 0);
 	assert_string_equal(t.fail.text, "quota of calls per connection: 1 wanted, 0 of 0 in use; "
-			    "free some, or raise calls in the configuration");
+			    "free some, or raise calls in [connection]");
 	assert_null(c.account);
 	assert_used(&t, 0, 0, 0);
 	assert_int_equal(charge(&t, &c, &t.a, 0), 0);
 	qda_charge_deinit(&c);
+}
+
+/* The section where the limit stands, or that it was changed while running. */
+static void refusals_say_where_the_limit_was_set(void **state)
+{
+	struct accounts t;
+	struct qda_charge c;
+
+	make(&t, 9, 1, 9);
+	assert_int_equal(charge(&t, &c, &t.a, 2), -EDQUOT);
+	assert_string_equal(t.fail.text, "quota of calls per uid: 2 wanted, 0 of 1 in use; "
+					 "free some, or raise calls in [quota lab]");
+	t.uid.by_hand = ~(1u << QDA_RES_CALLS);
+	assert_int_equal(charge(&t, &c, &t.a, 2), -EDQUOT);
+	assert_non_null(strstr(t.fail.text, "raise calls in [quota lab]"));
+	t.uid.by_hand = 1u << QDA_RES_CALLS;
+	assert_int_equal(charge(&t, &c, &t.a, 2), -EDQUOT);
+	assert_non_null(strstr(t.fail.text, "free some, or raise calls (it was set while running: "
+					    "qdactl quota set)"));
 }
 
 static void limit_of_one_serves_one_at_a_time(void **state)
@@ -383,6 +402,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limit_of_nothing_refuses_the_first_unit),
+		cmocka_unit_test(refusals_say_where_the_limit_was_set),
 		cmocka_unit_test(limit_of_one_serves_one_at_a_time),
 		cmocka_unit_test(limit_is_reached_exactly),
 		cmocka_unit_test(sums_that_overflow_are_refused),

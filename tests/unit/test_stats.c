@@ -54,7 +54,8 @@ static void refusals_are_counted_by_what_refused(void **state)
 	struct qda_refusals r = { 0 };
 	struct qda_fail fail = { 0 };
 
-	qda_fail_quota(&fail, "sessions", "uid", 1, 1, 1);
+	qda_fail(&fail, EDQUOT, "too many");
+	fail.resource = "sessions";
 	qda_refusals_count(&r, &fail);
 	qda_fail(&fail, EACCES, "no");
 	qda_refusals_count(&r, &fail);
