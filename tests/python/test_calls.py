@@ -143,7 +143,7 @@ class Calls(broker.Case):
         bad = self.session.module(BAD)
         e = self.fails(errno.EREMOTEIO, 'returned 14', bad.invoke, RETURN, struct.pack('<i', 14))
         self.assertEqual((e.dsp_result, e.aee), (14, 14))
-        self.assertEqual(qda.strcode(14), '0xe: bad parameter')
+        self.assertEqual(qda.strcode(14), '0xe AEE_EBADPARM: bad parameter')
         self.assertEqual(self.fails(errno.EREMOTEIO, '-5', bad.invoke, RETURN, struct.pack('<i', -5)).dsp_result, -5)
         e = self.fails(errno.EREMOTEIO, 'not found', self.session.module, 'file:///libnone.so?f')
         self.assertEqual(e.aee, 0x80000406)

@@ -55,11 +55,20 @@ for verb in list status health invoke run explain; do
 done
 
 expect 0 "explain" "$qdactl" explain 0x80000406 -2147482606 99999
-output "explain hex" "^0x80000406: the library could not be loaded"
-output "explain negative" "^0x80000412: unknown code"
+output "explain hex" "^0x80000406 AEE_EUNABLETOLOAD: the library could not be loaded"
+output "explain negative" "^0x80000412 AEE_EINCOMPLETEITEM: incomplete item (said by the DSP)"
 output "explain unknown" "^0x1869f: unknown code"
+codes=$(sed -n 's/^#define \(AEE_E[A-Z]*\)[[:space:]]*\(0x[0-9a-f]*\).*/\1 \2/p' \
+	"$(dirname "$0")/../../driver/softdsp/include/AEEStdErr.h")
+[ "$(echo "$codes" | wc -l)" -ge 60 ] || { echo "not ok: codes of skels: $codes"; failed=1; }
+echo "$codes" | while read -r name code; do
+	[ "$name" = AEE_ENORPCMEMORY ] && name=AEE_ECONNRESET # another name of the same code
+	expect 0 "explain $name" "$qdactl" explain "$code"
+	output "explain $name" "^$code $name: "
+	[ $failed = 0 ] || exit 1
+done || failed=1
 expect 2 "explain of no number" "$qdactl" explain 0x80000406x 14
-output "explain goes on behind what is no number" "^0xe: bad parameter"
+output "explain goes on behind what is no number" "^0xe AEE_EBADPARM: bad parameter"
 output "explain names what is no number" '^qdactl explain: "0x80000406x" is no 32-bit number' err
 expect 0 "explain an errno" "$qdactl" --json explain -22
 output "explain an errno" '"code":-22'

@@ -690,8 +690,8 @@ static void names_that_do_not_fit_are_refused_here(void **state)
 static void codes_in_words(void **state)
 {
 	assert_non_null(
-		strstr(qda_strcode(0x80000406), "0x80000406: the library could not be loaded"));
-	assert_non_null(strstr(qda_strcode(6), "0x6: "));
+		strstr(qda_strcode(0x80000406), "0x80000406 AEE_EUNABLETOLOAD: the library could not be loaded"));
+	assert_non_null(strstr(qda_strcode(6), "0x6 AEE_EUNABLETOLOAD: "));
 	assert_non_null(strstr(qda_strcode(0x80000594), "different versions"));
 	assert_string_equal(qda_strcode(0x12345678), "unknown code");
 }

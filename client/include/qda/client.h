@@ -350,7 +350,7 @@ int qda_dispatch(struct qda_client *client, int timeout_ms);
 
 /* --- texts --- */
 
-/** A FastRPC code in words ("0x80000406: the DSP could not load the library"), or "unknown code".
+/** A FastRPC code in words ("0xe AEE_EBADPARM: bad parameter"), or "unknown code".
  * Static. */
 const char *qda_strcode(uint32_t aee);
 
