@@ -166,6 +166,7 @@ static bool take_domain(const struct qda_place *at, const char *name)
 		domain = &at->config->domains[at->config->n_domains++];
 		domain->hang_ms = QDA_HANG_MS;
 		snprintf(domain->name, sizeof(domain->name), "%s", name);
+		snprintf(domain->where, sizeof(domain->where), "%.200s:%u: ", at->path, at->line);
 	}
 	if (!strcmp(at->key, "device"))
 		return take_device(at, &domain->accel);
@@ -360,8 +361,8 @@ static int check_domain(struct qda_config *config, const struct qda_domain_confi
 		key = domain->node ? "node" : domain->shell ? "shell" : NULL;
 	if (!key)
 		return 0;
-	snprintf(config->error, sizeof(config->error), "[domain %s]: %s goes with device=%s only",
-		 domain->name, key, domain->accel ? "soft" : "accel");
+	snprintf(config->error, sizeof(config->error), "%s[domain %s]: %s goes with device=%s only",
+		 domain->where, domain->name, key, domain->accel ? "soft" : "accel");
 	return -EINVAL;
 }
 

@@ -25,6 +25,7 @@ struct qda_domain_config {
 	char *modules[QDA_MODULE_DIRS_MAX + 1];	/* NULL-terminated */
 	uint32_t in_flight;		/* 0: what the device can do */
 	uint32_t hang_ms;		/* how long a call may hold its slot; 0: for ever */
+	char where[256];		/* its first key: "FILE:LINE: "; empty: it is in no file */
 };
 
 struct qda_drafts;

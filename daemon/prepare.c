@@ -102,7 +102,9 @@ static int choose_modules(struct qda_config *config, struct qda_domain_config *d
 	for (; n < o->n_modules; n++)
 		if (!(domain->modules[n] = strdup(o->modules[n])))
 			return -ENOMEM;
-	if (!n && access(QDA_MODULEDIR, F_OK) == 0)
+	if (n)
+		domain->where[0] = '\0'; /* no file said that */
+	else if (access(QDA_MODULEDIR, F_OK) == 0)
 		domain->modules[0] = strdup(QDA_MODULEDIR);
 	return 0;
 }
@@ -193,13 +195,13 @@ static int check_domain(struct qda_config *config, const struct qda_domain_confi
 	for (char *const *dir = domain->modules; *dir; dir++) {
 		if (access(*dir, R_OK | X_OK) == 0)
 			continue;
-		return fail(config, ENOENT, "domain %s: the module directory %s cannot be used: %s",
-			    domain->name, *dir, qda_strerror(-errno));
+		return fail(config, ENOENT, "%sdomain %s: the module directory %s cannot be used: %s",
+			    domain->where, domain->name, *dir, qda_strerror(-errno));
 	}
 	if (!domain->program || access(domain->program, X_OK) == 0)
 		return 0;
-	return fail(config, ENOENT, "domain %s: the program %s cannot be run: %s", domain->name,
-		    domain->program, qda_strerror(-errno));
+	return fail(config, ENOENT, "%sdomain %s: the program %s cannot be run: %s", domain->where,
+		    domain->name, domain->program, qda_strerror(-errno));
 }
 
 /* The system's software DSPs are services of their own, unless the configuration has qdad start one. */
