@@ -6,6 +6,8 @@
  */
 #include "core/monitor.h"
 
+#include "core/fail.h"
+
 void qda_client_watch(struct qda_client *client, bool watch)
 {
 	if (watch == client->watching)
@@ -33,4 +35,21 @@ void qda_monitor(struct qda_core *core, const struct qda_happening *happening)
 	TAILQ_FOREACH (watcher, &core->watchers, watch_link)
 		if (may_know(watcher, happening))
 			watcher->ops->happened(watcher->front, happening);
+}
+
+void qda_monitor_refused(const struct qda_client *client, const struct qda_fail *fail)
+{
+	if (qda_monitored(client->core))
+		qda_monitor(client->core,
+			    &(struct qda_happening){ .what = "refused", .client = client,
+						     .code = fail->code, .text = fail->text });
+}
+
+void qda_monitor_refused_newcomer(struct qda_core *core, const struct qda_principal *who,
+				  const struct qda_fail *fail)
+{
+	const struct qda_client nobody = { .core = core, .principal = *who,
+					   .id = ++core->next_id };
+
+	qda_monitor_refused(&nobody, fail);
 }

@@ -56,10 +56,8 @@ static void send_fail(struct qda_conn *conn, uint64_t serial, uint16_t type,
 		conn->client->n_refused++;
 	conn->front->core->refused += fail->code == EDQUOT;
 	qda_refusals_count(&conn->front->core->refusals, fail);
-	if (conn->client && qda_monitored(conn->front->core))
-		qda_monitor(conn->front->core,
-			    &(struct qda_happening){ .what = "refused", .client = conn->client,
-						     .code = fail->code, .text = fail->text });
+	if (conn->client)
+		qda_monitor_refused(conn->client, fail);
 	set_status(&reply.status, fail);
 	send_reply(conn, serial, &reply, 0, -1);
 }

@@ -65,17 +65,12 @@ static void turn_away(struct qda_front *front)
 	rest(front);
 }
 
-/* There is no client: for those who are told it is one that came and went. */
 static void tell_refused(struct qda_core *core, const struct qda_principal *who,
 			 const struct qda_fail *fail)
 {
-	const struct qda_client nobody = { .principal = *who, .id = ++core->next_id };
-
 	core->refused += fail->code == EDQUOT;
 	qda_refusals_count(&core->refusals, fail);
-	if (qda_monitored(core))
-		qda_monitor(core, &(struct qda_happening){ .what = "refused", .client = &nobody,
-							   .code = fail->code, .text = fail->text });
+	qda_monitor_refused_newcomer(core, who, fail);
 }
 
 /* False: no more for now. */

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The D-Bus front, seen by callers."""
 import fcntl
+import json
 import mmap
 import os
 import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import traceback
 import xml.etree.ElementTree as xml
@@ -402,6 +404,27 @@ def test_quota(bus, qdad):
     refused("InvalidArgument", caller.manager.SetQuota, "uid", uid, "", "apples", dbus.UInt64(1))
     refused("InvalidArgument", caller.manager.SetQuota, "moon", uid, "", "buffers", dbus.UInt64(1))
     refused("NotFound", caller.manager.SetQuota, "connection", dbus.UInt64(99), "", "buffers", dbus.UInt64(1))
+    caller.close()
+
+
+@served
+def test_who_is_one_too_many_is_told_to_watchers(bus, qdad):
+    caller, newcomer = Caller(bus), Caller(bus)
+    monitor = house.spawn(os.environ["QDACTL"], "--socket", qdad.dir + "/qdad.sock", "--json", "monitor",
+                          stdout=subprocess.PIPE)
+    while not select.select([monitor.stdout], [], [], 0.05)[0]:  # until it watches
+        caller.open().Close()
+    caller.manager.SetQuota("uid", dbus.UInt64(os.getuid()), "", "connections", dbus.UInt64(2))
+    text = refused("QuotaExceeded", newcomer.open)
+    assert "connections" in text, text
+    caller.manager.SetQuota("uid", dbus.UInt64(os.getuid()), "", "connections", dbus.UInt64(3))
+    events = map(json.loads, monitor.stdout)
+    assert next(e for e in events if e["what"] == "quota-set")["text"].endswith("connections=2")
+    event = next(events)
+    assert (event["what"], event["text"], event["uid"]) == ("refused", text, os.getuid()), event
+    monitor.kill()
+    monitor.wait()
+    newcomer.close()
     caller.close()
 
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/monitor.h"
 #include "front/dbus/internal.h"
 #include "front/principal.h"
 #include "util/stall.h"
@@ -288,10 +289,12 @@ static int make_client(struct qda_dbus_peer *peer, sd_bus_message *message, stru
 	qda_principal_complete(&who, pidfd);
 	r = qda_client_new(peer->dbus->front->core, &who, &qda_dbus_client_ops, peer, 0,
 			   &peer->client, fail);
-	if (r < 0)
-		free(who.groups);
-	else
+	if (r == 0) {
 		qda_client_set_name(peer->client, peer->name);
+		return 0;
+	}
+	qda_monitor_refused_newcomer(peer->dbus->front->core, &who, fail);
+	free(who.groups);
 	return r;
 }
 

@@ -71,9 +71,7 @@ static void count(struct qda_dbus *dbus, struct qda_dbus_peer *peer, const struc
 	if (!client)
 		return;
 	client->n_refused += fail->code == EDQUOT;
-	if (qda_monitored(core))
-		qda_monitor(core, &(struct qda_happening){ .what = "refused", .client = client,
-							   .code = fail->code, .text = fail->text });
+	qda_monitor_refused(client, fail);
 }
 
 int qda_dbus_refuse(struct qda_dbus *dbus, struct qda_dbus_peer *peer, sd_bus_message *message,
