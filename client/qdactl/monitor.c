@@ -83,7 +83,7 @@ static int watch(struct qda_client *client)
 		r = qda_dispatch(client, -1);
 	while (r >= 0 && !ferror(stdout));
 	if (r < 0)
-		return fail(r, "the broker is gone");
+		return client->lost ? fail_error(&client->lost_why) : fail(r, "%s", strerror(-r));
 	return EXIT_FAILED;
 }
 

@@ -267,6 +267,38 @@ static void a_monitor_ends_with_the_broker(void **state)
 	broker_wait_end(b);
 }
 
+static int64_t client_of(const struct broker *b, pid_t pid)
+{
+	struct json_object *all, *rows;
+	int64_t id = 0;
+
+	assert_int_equal(QDACTL_RUN(b, "list", "--json"), 0);
+	all = parse_json(said.out);
+	rows = json_member(all, "clients");
+	for (size_t i = 0; i < json_object_array_length(rows); i++)
+		if (json_number(json_object_array_get_idx(rows, i), "pid") == pid)
+			id = json_number(json_object_array_get_idx(rows, i), "id");
+	json_object_put(all);
+	return id;
+}
+
+static void a_monitor_that_is_ended_says_by_whom(void **state)
+{
+	const struct broker *b = *state;
+	struct command c = monitor_new(b, getuid());
+	char id[24];
+	struct json_object *e;
+
+	snprintf(id, sizeof(id), "%" PRId64, client_of(b, c.pid));
+	assert_int_equal(QDACTL_RUN(b, "kill", "client", id), 0);
+	do
+		e = next_event(&c);
+	while (!json_object_object_get_ex(e, "error", NULL) ||
+	       json_object_object_get_ex(e, "what", NULL));
+	expect_text(json_text(e, "text"), "administrator");
+	assert_int_equal(command_end(&c, 0), 1);
+}
+
 /* --- others --- */
 
 static void only_who_may_sees_others(void **state)
@@ -403,6 +435,7 @@ int main(void)
 		TEST(a_domain_that_goes_and_comes_is_told),
 		TEST(lines_for_people_say_when_what_and_who),
 		TEST(a_monitor_ends_with_the_broker),
+		TEST(a_monitor_that_is_ended_says_by_whom),
 		TEST_WITH(only_who_may_sees_others, setup_system),
 		TEST_WITH(a_reload_by_signal_is_told_to_who_may_see_all, setup_system),
 		TEST_WITH(a_watcher_who_does_not_read_loses_events_and_costs_nothing, setup_heap),
