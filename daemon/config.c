@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "config_rules.h"
+#include "core/domain.h"
 
 #define MIB	       (1024ull * 1024)
 #define LINE_MAX_BYTES 190u /* libinih breaks longer ones silently */
@@ -153,6 +154,13 @@ static bool take_device(const struct qda_place *at, bool *accel)
 	       qda_complain(at, "the device must be soft or accel");
 }
 
+void qda_domain_defaults(const struct qda_config *config, struct qda_domain_config *domain)
+{
+	domain->hang_ms = 120000;
+	/* Where all clients have one uid, nobody is left to reserve for. */
+	domain->reserved_sessions = config->user_mode ? 0 : QDA_RESERVED_USUAL;
+}
+
 static bool take_domain(const struct qda_place *at, const char *name)
 {
 	struct qda_domain_config *domain = find_domain(at->config, name);
@@ -164,7 +172,7 @@ static bool take_domain(const struct qda_place *at, const char *name)
 			return qda_complain(at, "the domain's name must have 1 to 15 characters: "
 					    "letters, digits, - and _");
 		domain = &at->config->domains[at->config->n_domains++];
-		domain->hang_ms = QDA_HANG_MS;
+		qda_domain_defaults(at->config, domain);
 		snprintf(domain->name, sizeof(domain->name), "%s", name);
 		snprintf(domain->where, sizeof(domain->where), "%.200s:%u: ", at->path, at->line);
 	}
@@ -184,8 +192,11 @@ static bool take_domain(const struct qda_place *at, const char *name)
 		return qda_take_u32(at, 1, 255, &domain->in_flight);
 	if (!strcmp(at->key, "hang_ms"))
 		return qda_take_u32(at, 0, 86400000, &domain->hang_ms);
-	return qda_complain(at, "no such key in [domain]: device, in_flight, hang_ms; of soft: socket, "
-			    "program, modules; of accel: node, shell");
+	if (!strcmp(at->key, "reserved_sessions"))
+		return qda_take_u32(at, 0, 255, &domain->reserved_sessions);
+	return qda_complain(at, "no such key in [domain]: device, in_flight, hang_ms, "
+			    "reserved_sessions; of soft: socket, program, modules; of accel: node, "
+			    "shell");
 }
 
 static bool take_value(const struct qda_place *at, const char *section)

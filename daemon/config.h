@@ -12,7 +12,6 @@
 #include "core/rules.h"
 
 #define QDA_DOMAINS_MAX 8u
-#define QDA_HANG_MS 120000u
 #define QDA_MODULE_DIRS_MAX 16u
 
 struct qda_domain_config {
@@ -25,6 +24,7 @@ struct qda_domain_config {
 	char *modules[QDA_MODULE_DIRS_MAX + 1];	/* NULL-terminated */
 	uint32_t in_flight;		/* 0: what the device can do */
 	uint32_t hang_ms;		/* how long a call may hold its slot; 0: for ever */
+	uint32_t reserved_sessions;	/* for users that have none; QDA_RESERVED_USUAL: not said */
 	char where[256];		/* its first key: "FILE:LINE: "; empty: it is in no file */
 };
 
@@ -49,6 +49,8 @@ struct qda_config {
 /* Defaults for a system service or for --user. 0 or -ENOMEM. */
 int qda_config_init(struct qda_config *config, bool user_mode);
 void qda_config_deinit(struct qda_config *config);
+/* Of a domain of which nothing was read. */
+void qda_domain_defaults(const struct qda_config *config, struct qda_domain_config *domain);
 
 /* Read one file on top. 0, or a negative errno with config->error. */
 int qda_config_read(struct qda_config *config, const char *path);

@@ -70,6 +70,7 @@ int qdad_make_domain(struct qdad *q, const struct qda_domain_config *config)
 		return r;
 	}
 	domain->hang_ms = config->hang_ms;
+	domain->reserved_wanted = config->reserved_sessions;
 	qda_domain_attach(domain, device);
 	return 0;
 }

@@ -122,14 +122,14 @@ static int find_domains(struct qda_config *config, const struct qda_options *o)
 		config->n_domains = qda_accel_find(names, QDA_DOMAINS_MAX);
 	for (unsigned i = 0; i < config->n_domains; i++) {
 		config->domains[i].accel = true;
-		config->domains[i].hang_ms = QDA_HANG_MS;
+		qda_domain_defaults(config, &config->domains[i]);
 		memcpy(config->domains[i].name, names[i], sizeof(names[i]));
 	}
 	if (config->n_domains)
 		return 0;
 	config->n_domains = 1;
 	snprintf(domain->name, sizeof(domain->name), "cdsp");
-	domain->hang_ms = QDA_HANG_MS;
+	qda_domain_defaults(config, domain);
 	return 0;
 }
 

@@ -61,7 +61,8 @@ int qdad_prepare(struct qda_config *config, struct qda_options *options, bool ru
 int qdad_make_domain(struct qdad *q, const struct qda_domain_config *config);
 
 /* In reload.c: read the configuration anew and apply what can change while running: rules, limits,
- * weights, in_flight, hang_ms, hello_ms, drain_ms, session_in_flight. 0: it holds now; fail->text
+ * weights, in_flight, hang_ms, reserved_sessions, hello_ms, drain_ms, session_in_flight,
+ * client_in_flight. 0: it holds now; fail->text
  * says what of it needs a restart, and is empty when nothing does. Else a negative errno with
  * *fail: nothing has changed. Good or not, the service manager, the journal (else standard error)
  * and those who watch are told. by: the client who asked for it, NULL: a signal. */

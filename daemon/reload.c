@@ -101,8 +101,10 @@ static void compare(const struct qda_config *was, const struct qda_config *is,
 
 static void apply(struct qdad *q, struct qda_config *config)
 {
+	struct qda_domain_config usual = { .in_flight = 0 };
 	struct qda_domain *domain;
 
+	qda_domain_defaults(config, &usual);
 	qda_core_apply(q->core, config->rules);
 	config->rules = NULL; /* core's from here on */
 	qda_front_set_hello_ms(q->front, config->hello_ms);
@@ -110,8 +112,10 @@ static void apply(struct qdad *q, struct qda_config *config)
 	TAILQ_FOREACH (domain, &q->core->domains, link) {
 		const struct qda_domain_config *now = find(config, domain->name);
 
-		qda_domain_configure(domain, now ? now->in_flight : 0,
-				     now ? now->hang_ms : QDA_HANG_MS);
+		if (!now)
+			now = &usual;
+		qda_domain_configure(domain, now->in_flight, now->hang_ms,
+				     now->reserved_sessions);
 	}
 }
 

@@ -65,7 +65,6 @@ struct qda_user {
 	struct qda_deadline recovered;
 	bool kept;		/* limits were changed while running: a ref, until the next reload */
 	uint32_t in_flight;	/* calls on DSPs, abandoned ones too */
-	uint32_t n_sessions;	/* on DSPs: context banks that it holds */
 	uint32_t weight;	/* of its DSP time against that of others */
 	uint64_t limits[QDA_RES_N];
 	struct qda_account account;

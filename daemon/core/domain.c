@@ -121,6 +121,15 @@ static uint32_t at_most(uint32_t wanted, uint32_t most)
 	return wanted && wanted < most ? wanted : most;
 }
 
+static void fit_reserved(struct qda_domain *domain)
+{
+	uint32_t banks = domain->info.sessions_max, wanted = domain->reserved_wanted;
+
+	if (wanted == QDA_RESERVED_USUAL)
+		wanted = banks / 4;
+	domain->sessions_reserved = wanted < banks ? wanted : banks;
+}
+
 /* What is configured, as far as the device can do it. Where nothing is, a quarter is left for parked
  * calls, which never take what calls in flight may need. */
 static void fit_device(struct qda_domain *domain)
@@ -130,6 +139,7 @@ static void fit_device(struct qda_domain *domain)
 	domain->in_flight_max = at_most(domain->in_flight_wanted ? domain->in_flight_wanted : usual,
 					most);
 	domain->parked_max = most - domain->in_flight_max;
+	fit_reserved(domain);
 	domain->session_in_flight_max = at_most(domain->core->rules->session_in_flight,
 						domain->info.session_calls_max);
 }
@@ -142,18 +152,21 @@ static void renew(struct qda_session *session)
 	qda_watch_renew(session);
 }
 
-void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms)
+void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms,
+			  uint32_t reserved_sessions)
 {
 	struct qda_client *client;
 	struct qda_session *session;
 
 	domain->in_flight_wanted = in_flight_max;
 	domain->hang_ms = hang_ms;
+	domain->reserved_wanted = reserved_sessions;
 	fit_device(domain);
 	TAILQ_FOREACH (client, &domain->core->clients, link)
 		TAILQ_FOREACH (session, &client->sessions, link)
 			if (session->domain == domain)
 				renew(session);
+	qda_waiting_serve(domain);
 	qda_domain_pump(domain);
 }
 

@@ -21,10 +21,12 @@ struct qda_domain {
 	struct qda_waiting_list waiting; /* sessions that wait for a context bank */
 	uint32_t in_flight_wanted;	/* configured; 0: what the device can do */
 	uint32_t hang_ms;		/* configured; how long a call may hold its slot; 0: ever */
+	uint32_t reserved_wanted;	/* configured; context banks, or QDA_RESERVED_USUAL */
 	uint32_t in_flight_max, session_in_flight_max;	/* as the device allows */
 	uint32_t in_flight, queued;	/* parked ones apart, */
 	uint32_t parked, parked_max;	/* that is, here, queued and running ones */
 	uint32_t sessions;
+	uint32_t sessions_reserved;	/* the last so many are for users that have none here */
 	uint32_t quarantined;		/* sessions that were closed and do not end */
 	uint64_t calls, busy_ns;
 	bool known;			/* to be up or down: it was, once */
@@ -41,9 +43,13 @@ extern const struct qda_device_events qda_domain_events;
 /* in_flight_max 0: what the device can do. */
 int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_max,
 		   struct qda_domain **out);
-/* Of the configuration, and again after qda_core_apply(). Fewer calls in flight than there are take
- * nothing away. */
-void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms);
+/* A quarter of what the device has. */
+#define QDA_RESERVED_USUAL UINT32_MAX
+
+/* Of the configuration, and again after qda_core_apply(). Fewer calls in flight or sessions than there
+ * are take nothing away. */
+void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms,
+			  uint32_t reserved_sessions);
 void qda_domain_attach(struct qda_domain *domain, struct qda_device *device);
 struct qda_domain *qda_domain_free(struct qda_domain *domain);
 

@@ -89,6 +89,7 @@ struct qda_share {
 	struct qda_fair clients;
 	struct qda_client_shares members;	/* none: all its sessions are gone */
 	uint32_t parked;		/* calls */
+	uint32_t banks;			/* context banks that its sessions hold */
 	uid_t uid;
 	char rule[QDA_RULE_NAME_MAX + 1];
 };

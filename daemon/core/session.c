@@ -182,7 +182,7 @@ static int try_start(struct qda_session *session, const int *dir_fds, unsigned n
 	const struct qda_domain *domain = session->domain;
 	int r;
 
-	if (domain->sessions >= domain->info.sessions_max)
+	if (!qda_waiting_has_bank(session))
 		return qda_waiting_explain(session, fail);
 	r = make_staging(session);
 	if (r == 0)
@@ -210,19 +210,18 @@ int qda_session_start(struct qda_session *session, const int *dir_fds, unsigned 
 	}
 	session->state = QDA_SESSION_OPENING;
 	session->client->core->n_sessions++;
-	session->client->user->n_sessions++;
+	session->share->share->banks++;
 	session->domain->sessions++;
 	return 0;
 }
 
-/* Who is here already and waits goes before. */
 static int start_or_wait(struct qda_session *session, const struct qda_session_request *request,
 			 struct qda_fail *fail)
 {
 	int r;
 
 	qda_waiting_serve(session->domain);
-	r = TAILQ_EMPTY(&session->domain->waiting)
+	r = qda_waiting_is_next(session)
 		    ? qda_session_start(session, request->dir_fds, request->n_dirs, fail)
 		    : qda_waiting_explain(session, fail);
 	return r == -EUSERS && request->wait_ms ? qda_waiting_add(session, request, fail) : r;
@@ -322,7 +321,7 @@ static void device_gone(struct qda_session *session)
 	qda_charge_deinit(&session->bytes);
 	session->device = NULL;
 	session->client->core->n_sessions--;
-	session->client->user->n_sessions--;
+	session->share->share->banks--;
 	session->domain->sessions--;
 }
 

@@ -23,7 +23,36 @@ struct qda_waiting {
 	int dir_fds[QDA_SESSION_DIRS];
 };
 
-int qda_waiting_explain(const struct qda_session *session, struct qda_fail *fail)
+static uint32_t banks_of(const struct qda_session *session)
+{
+	return session->share->share->banks;
+}
+
+/* How many may be in use before its user gets one. */
+static uint32_t banks_for(const struct qda_session *session)
+{
+	uint32_t all = session->domain->info.sessions_max;
+	uint32_t reserved = banks_of(session) ? session->domain->sessions_reserved : 0;
+
+	return all > reserved ? all - reserved : 0;
+}
+
+bool qda_waiting_has_bank(const struct qda_session *session)
+{
+	return session->domain->sessions < banks_for(session);
+}
+
+bool qda_waiting_is_next(const struct qda_session *session)
+{
+	const struct qda_waiting *waiting;
+
+	TAILQ_FOREACH (waiting, &session->domain->waiting, link)
+		if (banks_of(waiting->session) <= banks_of(session))
+			return false;
+	return true;
+}
+
+static void say_all_used(const struct qda_session *session, struct qda_fail *fail)
 {
 	const struct qda_domain *domain = session->domain;
 	const struct qda_waiting *waiting;
@@ -34,11 +63,32 @@ int qda_waiting_explain(const struct qda_session *session, struct qda_fail *fail
 	qda_fail(fail, EUSERS,
 		 "domain %s has no free context bank: %u of %u are in use, this uid holds %u "
 		 "sessions, %u other requests wait; close a session, or wait longer (wait_ms)",
-		 domain->name, domain->sessions, domain->info.sessions_max,
-		 session->client->user->n_sessions, n);
+		 domain->name, domain->sessions, domain->info.sessions_max, banks_of(session), n);
+}
+
+static void say_reserved(const struct qda_session *session, struct qda_fail *fail)
+{
+	const struct qda_domain *domain = session->domain;
+
+	qda_fail(fail, EUSERS,
+		 "domain %s has no context bank for another session of this uid: %u of %u are in "
+		 "use, %u of them by this uid, and the last %u are for users that have none; close "
+		 "a session, wait longer (wait_ms), or lower reserved_sessions in [domain %s]",
+		 domain->name, domain->sessions, domain->info.sessions_max, banks_of(session),
+		 domain->sessions_reserved, domain->name);
+}
+
+int qda_waiting_explain(const struct qda_session *session, struct qda_fail *fail)
+{
+	const struct qda_domain *domain = session->domain;
+
+	if (domain->sessions < domain->info.sessions_max && !qda_waiting_has_bank(session))
+		say_reserved(session, fail);
+	else
+		say_all_used(session, fail);
 	fail->resource = "sessions";
 	fail->scope = "device";
-	fail->limit = domain->info.sessions_max;
+	fail->limit = banks_for(session);
 	fail->used = domain->sessions;
 	return -EUSERS;
 }
@@ -129,8 +179,7 @@ static struct qda_session *find_next(const struct qda_domain *domain)
 	const struct qda_waiting *waiting, *best = TAILQ_FIRST(&domain->waiting);
 
 	TAILQ_FOREACH (waiting, &domain->waiting, link)
-		if (waiting->session->client->user->n_sessions <
-		    best->session->client->user->n_sessions)
+		if (banks_of(waiting->session) < banks_of(best->session))
 			best = waiting;
 	return best->session;
 }
@@ -147,12 +196,14 @@ static int start(struct qda_session *session, struct qda_fail *fail)
 
 void qda_waiting_serve(struct qda_domain *domain)
 {
-	while (domain->state == QDA_DEVICE_UP && !TAILQ_EMPTY(&domain->waiting) &&
-	       domain->sessions < domain->info.sessions_max) {
+	while (domain->state == QDA_DEVICE_UP && !TAILQ_EMPTY(&domain->waiting)) {
 		struct qda_session *session = find_next(domain);
 		struct qda_fail fail;
-		int r = start(session, &fail);
+		int r;
 
+		if (!qda_waiting_has_bank(session))
+			return; /* nor for others: they hold as many */
+		r = start(session, &fail);
 		if (r == -EUSERS)
 			return; /* the device knows better */
 		if (r < 0)

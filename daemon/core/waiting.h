@@ -4,9 +4,12 @@
  * until its own deadline. It is charged as the session that it will be, so nobody can have more
  * requests waiting than sessions.
  *
- * A bank that comes back goes to the user (account of a uid) that holds the fewest sessions on DSPs
+ * A bank that comes back goes to the user (account of a uid) that holds the fewest of the domain
  * then; among its requests, and among users that hold the same, to who came first. Nobody goes
- * before those who wait.
+ * before those who wait and hold as few.
+ *
+ * The last banks, as many as the domain reserves, are for users that hold none: however much the
+ * others want, the next one finds something.
  */
 #pragma once
 
@@ -18,6 +21,10 @@ struct qda_session_request;
 
 TAILQ_HEAD(qda_waiting_list, qda_waiting);
 
+/* Is one free that its user may have? */
+bool qda_waiting_has_bank(const struct qda_session *session);
+/* A session that is asked for now: would it be the next to get one? */
+bool qda_waiting_is_next(const struct qda_session *session);
 /* Always -EUSERS: how many hold the context banks and wait for them. */
 int qda_waiting_explain(const struct qda_session *session, struct qda_fail *fail);
 

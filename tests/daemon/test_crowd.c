@@ -106,6 +106,63 @@ static void sixty_four_greedy_clients_leave_the_dsp_to_a_polite_one(void **state
 	stranger_free(&greedy);
 }
 
+/* --- users who take all context banks --- */
+
+static int setup_many_sessions(void **state)
+{
+	return broker_setup_with(state, &(struct broker_options){
+						.config = "[policy a]\nkind=unsigned\nallow=yes\n"
+							  "[connection]\nsessions=1000\n"
+							  "buffer_bytes=4G\nfds=10000\n"
+							  "[quota default]\nsessions=1000\n"
+							  "buffer_bytes=4G\nfds=10000\n",
+						.system = true,
+					});
+}
+
+static char take_all_banks(const char *socket)
+{
+	struct peer *p = peer_try_connect(socket);
+	unsigned n = 0;
+
+	if (!p || peer_call(p, REQUEST(HELLO, .hello = { 1, 1, "greedy" }))->status.code)
+		return 'c';
+	while (!peer_call(p, REQUEST(SESSION_OPEN))->status.code)
+		n++;
+	return n && p->reply.status.code == EUSERS ? 'y' : 'n';
+}
+
+static void users_who_take_all_context_banks_leave_some_to_others(void **state)
+{
+	struct stranger greedy[2];
+	struct peer *p;
+	unsigned banks, reserved;
+	const struct qda_msg_status *status;
+
+	need_root();
+	p = peer_new(*state);
+	banks = peer_domain_row(p).sessions_max;
+	reserved = banks / 4;
+	assert_true(reserved >= 2);
+	for (unsigned i = 0; i < 2; i++) {
+		greedy[i] = stranger_new(*state, GREEDY + i, GREEDY + i, NULL, take_all_banks);
+		assert_int_equal(stranger_said(&greedy[i]), 'y');
+		assert_int_equal(peer_domain_row(p).sessions, banks - reserved + i);
+	}
+	peer_session(p);
+	status = peer_refused(p, REQUEST(SESSION_OPEN), EUSERS);
+	if (reserved > 2) {
+		assert_non_null(strstr(status->text, "lower reserved_sessions in [domain cdsp]"));
+		assert_int_equal(status->limit, banks - reserved);
+	}
+	stranger_free(&greedy[0]);
+	UNTIL (peer_domain_row(p).sessions == 2)
+		;
+	peer_session(p);
+	stranger_free(&greedy[1]);
+	peer_free(p);
+}
+
 /* --- one who connects again and again --- */
 
 /* So that more than it may have are open, and some are refused. */
@@ -219,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_WITH(sixty_four_greedy_clients_leave_the_dsp_to_a_polite_one, setup_users),
+		TEST_WITH(users_who_take_all_context_banks_leave_some_to_others, setup_many_sessions),
 		TEST_WITH(a_hundred_thousand_connects_keep_no_other_user_from_calling, setup_users),
 		TEST_WITH(two_connections_of_a_user_at_its_last_unit_get_one, setup_one_each),
 	};

@@ -198,8 +198,23 @@ void m_free(struct model *m, int buffer)
 
 /* --- sessions --- */
 
+static uint64_t banks_of(const struct model *m, int uid)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < m->n_sessions; i++)
+		n += m->sessions[i].bank && m->sessions[i].uid == uid;
+	return n;
+}
+
+/* The last ones are for those who have none. */
+static uint64_t banks_for(const struct model *m, int uid)
+{
+	return banks_of(m, uid) ? m->banks - m->reserved : m->banks;
+}
+
 /* Banks go to the uid that has fewest, then to who asked first. */
-static void serve(struct model *m)
+void m_serve(struct model *m)
 {
 	for (;;) {
 		struct m_session *best = NULL;
@@ -207,18 +222,16 @@ static void serve(struct model *m)
 
 		for (int i = 0; i < m->n_sessions; i++) {
 			struct m_session *s = &m->sessions[i];
-			uint64_t has = 0;
+			uint64_t has = banks_of(m, s->uid);
 
 			if (s->state != M_WAITING)
 				continue;
-			for (int k = 0; k < m->n_sessions; k++)
-				has += m->sessions[k].bank && m->sessions[k].uid == s->uid;
 			if (has < fewest || (has == fewest && s->number < best->number)) {
 				best = s;
 				fewest = has;
 			}
 		}
-		if (!best || m_banks_used(m) >= m->banks)
+		if (!best || m_banks_used(m) >= banks_for(m, best->uid))
 			return;
 		best->state = M_OPENING;
 		best->bank = true;
@@ -244,10 +257,10 @@ struct m_refusal m_open(struct model *m, int client, uint64_t serial, uint64_t w
 	if (r.code)
 		return r;
 	s.number = ++m->numbers;
-	if (m_banks_used(m) >= m->banks && !wait_ms)
-		return (struct m_refusal){ EUSERS, M_SESSIONS, "device", m->banks,
+	if (m_banks_used(m) >= banks_for(m, s.uid) && !wait_ms)
+		return (struct m_refusal){ EUSERS, M_SESSIONS, "device", banks_for(m, s.uid),
 					   m_banks_used(m) };
-	if (m_banks_used(m) >= m->banks) {
+	if (m_banks_used(m) >= banks_for(m, s.uid)) {
 		s.state = M_WAITING;
 		s.bank = false;
 		s.deadline = m->now + wait_ms * 1000000;
@@ -275,7 +288,7 @@ static void end(struct model *m, struct m_session *s)
 {
 	s->bank = false;
 	s->state = s->state == M_LOST ? M_LOST : M_NONE; /* its client still names a lost one */
-	serve(m);
+	m_serve(m);
 	m_retry(m);
 }
 

@@ -113,7 +113,7 @@ struct model {
 	struct m_call calls[M_THINGS];
 	int n_sessions, n_buffers, n_calls;	/* places ever used */
 	uint64_t connection_limit[M_RESOURCES];	/* of new ones */
-	uint64_t banks, numbers, now;
+	uint64_t banks, reserved, numbers, now;
 	uint64_t period, burst, credit[M_UIDS], credited[M_UIDS];	/* requests: nanoseconds */
 
 	struct m_flow flows[M_FLOWS];
@@ -134,6 +134,8 @@ uint64_t m_used_client(const struct model *m, int client, int resource);
 uint64_t m_used_uid(const struct model *m, int uid, int resource);
 uint64_t m_used_total(const struct model *m, int resource);
 uint64_t m_banks_used(const struct model *m);
+/* Who waits for a bank gets it, as far as there are any. */
+void m_serve(struct model *m);
 struct m_refusal m_charge(const struct model *m, int client, int resource, uint64_t amount);
 
 struct m_refusal m_come(struct model *m, int client, int uid);
@@ -160,9 +162,10 @@ enum m_was m_cancel(struct model *m, int client, uint64_t serial);
 void m_done(struct model *m, int call);
 /* What has come due by now. */
 void m_expire(struct model *m);
-/* Calls in flight of all (0: what the device can do), of a session, of a client. */
+/* Calls in flight of all (0: what the device can do), of a session, of a client; banks for those who
+ * have none. */
 void m_configure(struct model *m, uint64_t slots, uint64_t session_slots, uint64_t client_slots,
-		 uint64_t hang_ms, bool urgent);
+		 uint64_t hang_ms, uint64_t reserved, bool urgent);
 
 /* Something has ended on the device: what it had no room for may fit, parked calls first. */
 void m_retry(struct model *m);

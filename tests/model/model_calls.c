@@ -412,17 +412,19 @@ static int next_named(const struct model *m, int last)
 }
 
 void m_configure(struct model *m, uint64_t slots, uint64_t session_slots, uint64_t client_slots,
-		 uint64_t hang_ms, bool urgent)
+		 uint64_t hang_ms, uint64_t reserved, bool urgent)
 {
 	m->slots = slots ? slots : m->device_calls - m->device_calls / 4;
 	m->session_slots = session_slots;
 	m->client_slots = client_slots;
 	m->hang = hang_ms * 1000000;
+	m->reserved = reserved;
 	m->urgent = urgent;
 	for (int i = next_named(m, -1); i >= 0; i = next_named(m, i)) {
 		m_settle(m, i, false);
 		if (m->sessions[i].state == M_OPEN)
 			look_later(m, i);
 	}
+	m_serve(m);
 	fill_slots(m);
 }

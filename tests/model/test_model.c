@@ -305,19 +305,19 @@ static void step_weight(void)
 
 /* Another configuration. */
 static void configure(uint32_t slots, uint32_t session_slots, uint32_t client_slots,
-		      uint32_t hang_ms, bool urgent)
+		      uint32_t hang_ms, uint32_t reserved, bool urgent)
 {
-	m_configure(&p.m, slots, session_slots, client_slots, hang_ms, urgent);
+	m_configure(&p.m, slots, session_slots, client_slots, hang_ms, reserved, urgent);
 	p.s.core->rules->session_in_flight = session_slots;
 	p.s.core->rules->client_in_flight = client_slots;
 	p.s.core->rules->policy->urgent = urgent;
-	qda_domain_configure(p.s.domain, slots, hang_ms);
+	qda_domain_configure(p.s.domain, slots, hang_ms, reserved);
 }
 
 static void step_rules(void)
 {
 	configure(pick(4) ? 1 + pick(6) : 0, 1 + pick(SESSION_CALLS), 1 + pick(8),
-		  pick(3) ? 0 : 3 + pick(6), pick(3));
+		  pick(3) ? 0 : 3 + pick(6), pick(4), pick(3));
 }
 
 static void step_client_asks(int i)
@@ -400,7 +400,7 @@ static void begin_device(void)
 	p.m.device_session_calls = info->session_calls_max = SESSION_CALLS;
 	p.m.room = p.s.fake->room = CALLS;
 	p.s.domain->info = *info;
-	configure(0, SESSION_CALLS, CALLS, 0, true);
+	configure(0, SESSION_CALLS, CALLS, 0, 1, true);
 }
 
 static void begin(void)

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "core/domain.h"
 
 static struct qda_config config;
 static char dir[64];
@@ -101,6 +102,8 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(qda_config_init(&config, true), 0);
 	assert_int_equal(config.rules->fallback.limits[QDA_RES_SESSIONS], 256);
 	assert_int_equal(config.rules->connection_limits[QDA_RES_SESSIONS], 32);
+	accept("[domain x]\ndevice=soft\n");
+	assert_int_equal(config.domains[0].reserved_sessions, 0);
 }
 
 static void daemon_takes_its_keys(void **state)
@@ -129,6 +132,7 @@ static void numbers_out_of_range_name_the_range(void **state)
 	refuse("[domain x]\nin_flight=0\n", "qdad.conf:2: in_flight=0: ", "must be 1 to 255");
 	refuse("[domain x]\nin_flight=256\n", "qdad.conf:2: in_flight=256: ", "must be 1 to 255");
 	refuse("[domain x]\nin_flight=4294967297\n", "qdad.conf:2: ", "must be 1 to 255");
+	refuse("[domain x]\nreserved_sessions=256\n", "qdad.conf:2: ", "must be 0 to 255");
 	assert_int_equal(config.hello_ms, 5000);
 }
 
@@ -191,7 +195,7 @@ static void unknown_names_are_refused_with_those_there_are(void **state)
 {
 	refuse("[daemon]\nsokcet=/x\n", "qdad.conf:2: sokcet=/x: ", "socket, bus, hello_ms");
 	refuse("[total]\nsession=1\n", "qdad.conf:2: session=1: ", "connections, sessions,");
-	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight, hang_ms; of soft: socket");
+	refuse("[domain x]\ncolour=1\n", "qdad.conf:2: ", "device, in_flight, hang_ms, reserved_sessions; of soft: socket");
 	refuse("[quota]\nsessions=1\n", "qdad.conf:2: ", "no such section");
 	refuse("[domainx]\nin_flight=1\n", "qdad.conf:2: ", "no such section");
 	refuse("sessions=1\n", "qdad.conf:1: sessions=1: ", "no such section");
@@ -230,6 +234,7 @@ static void domains_are_merged_by_name(void **state)
 	assert_string_equal(config.domains[1].name, "adsp");
 	assert_string_equal(config.domains[1].program, "/p");
 	assert_int_equal(config.domains[1].in_flight, 0);
+	assert_int_equal(config.domains[1].reserved_sessions, QDA_RESERVED_USUAL);
 	accept("[domain cdsp]\nmodules=/z\n");
 	assert_int_equal(config.n_domains, 2);
 	assert_string_equal(config.domains[0].modules[0], "/z");

@@ -469,7 +469,7 @@ static void step_rules(void)
 	rules->session_in_flight = 1 + pick(8);
 	rules->client_in_flight = 1 + pick(8);
 	qda_core_apply(w.scene.core, rules);
-	qda_domain_configure(domain, pick(2) ? 0 : 1 + pick(12), pick(3));
+	qda_domain_configure(domain, pick(2) ? 0 : 1 + pick(12), pick(3), pick(4));
 	if (domain->session_in_flight_max > w.session_most)
 		w.session_most = domain->session_in_flight_max;
 }
@@ -726,7 +726,7 @@ static void accounts_stay_true(void **seed)
 	       sizeof(w.scene.core->total_limits));
 	w.scene.core->rules->policy->urgent = true;
 	w.scene.fake->info.sessions_max = w.scene.domain->info.sessions_max = BANKS;
-	qda_domain_configure(w.scene.domain, 0, 0);
+	qda_domain_configure(w.scene.domain, 0, 0, 0);
 	w.session_most = w.scene.domain->session_in_flight_max;
 	for (unsigned i = 0; i < GUESTS; i++)
 		come(i);

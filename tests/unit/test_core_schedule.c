@@ -483,7 +483,7 @@ static void parked_is_for_whom_a_rule_allows_it(void **state)
 	assert_int_equal(ask(r, QDA_CALL_URGENT, false), 0); /* another right */
 	assert_int_equal(s.fail.code, EACCES);
 	s.core->rules->policy->parked = false;
-	qda_domain_configure(s.domain, 0, 0);
+	qda_domain_configure(s.domain, 0, 0, 0);
 	assert_int_equal(ask(r, 0, true), 0);
 	assert_int_equal(s.fail.code, EACCES);
 	assert_int_equal(s.domain->parked, 1); /* which goes on */

@@ -269,6 +269,82 @@ static void device_without_a_bank_is_asked_again_when_one_comes_back(void **stat
 	assert_success(&b, serial);
 }
 
+/* --- banks for those who have none --- */
+
+/* Banks, and how many of them are for those who have none. */
+static void have_banks(uint32_t banks, uint32_t reserved)
+{
+	s.fake->info.sessions_max = s.domain->info.sessions_max = banks;
+	qda_domain_configure(s.domain, 0, 0, reserved);
+}
+
+static void last_banks_are_for_users_that_have_none(void **state)
+{
+	have_banks(4, 2);
+	open_session(&a);
+	open_session(&a);
+	assert_int_equal(ask_open(&a), 0);
+	assert_int_equal(s.fail.code, EUSERS);
+	assert_int_equal(s.fail.limit, 2);
+	assert_int_equal(s.fail.used, 2);
+	assert_string_equal(s.fail.text,
+			    "domain cdsp has no context bank for another session of this uid: 2 of 4 "
+			    "are in use, 2 of them by this uid, and the last 2 are for users that have "
+			    "none; close a session, wait longer (wait_ms), or lower reserved_sessions "
+			    "in [domain cdsp]");
+	open_session(&b);
+	assert_int_equal(ask_open(&b), 0);
+	open_session(&c);
+	assert_int_equal(ask_open(&c), 0);
+	assert_non_null(strstr(s.fail.text, "4 of 4 are in use, this uid holds 1 sessions"));
+}
+
+/* Who has one waits until the others are content; who has none does not wait behind them. */
+static void who_has_none_goes_before_those_who_wait_for_more(void **state)
+{
+	uint64_t first, more, of_b;
+
+	have_banks(3, 1);
+	first = open_session(&a);
+	open_session(&a);
+	more = ask_wait(&a, 1000);
+	of_b = open_session(&b);
+	assert_false(answered(&a, more));
+	close_session(&b, of_b); /* the last one stays free */
+	assert_int_equal(fake_count(s.fake, FAKE_OPEN), 0);
+	close_session(&a, first);
+	finish_open();
+	assert_success(&a, more);
+}
+
+static void a_quarter_is_reserved_where_nothing_is_said(void **state)
+{
+	static const uint32_t banks[] = { 3, 4, 7, 8, 16 }, reserved[] = { 0, 1, 1, 2, 4 };
+
+	for (unsigned i = 0; i < 5; i++) {
+		have_banks(banks[i], QDA_RESERVED_USUAL);
+		assert_int_equal(s.domain->sessions_reserved, reserved[i]);
+	}
+	have_banks(2, 3); /* more than there are: one for each */
+	open_session(&a);
+	assert_int_equal(ask_open(&a), 0);
+	assert_int_equal(s.fail.limit, 0);
+	open_session(&b);
+}
+
+/* Another configuration: who waited for what was reserved gets it. */
+static void fewer_reserved_lets_those_in_who_wait(void **state)
+{
+	uint64_t serial;
+
+	have_banks(2, 1);
+	open_session(&a);
+	serial = ask_wait(&a, 1000);
+	have_banks(2, 0);
+	finish_open();
+	assert_success(&a, serial);
+}
+
 /* Descriptors are kept, and paid for, while it waits. */
 static void directories_are_kept_while_it_waits(void **state)
 {
@@ -314,6 +390,10 @@ int main(void)
 		TEST(open_that_fails_lets_the_next_in),
 		TEST(one_that_the_device_refuses_does_not_hold_up_the_rest),
 		TEST(device_without_a_bank_is_asked_again_when_one_comes_back),
+		TEST(last_banks_are_for_users_that_have_none),
+		TEST(who_has_none_goes_before_those_who_wait_for_more),
+		TEST(a_quarter_is_reserved_where_nothing_is_said),
+		TEST(fewer_reserved_lets_those_in_who_wait),
 		TEST(directories_are_kept_while_it_waits),
 	};
 

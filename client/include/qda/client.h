@@ -105,12 +105,13 @@ int qda_domains(struct qda_client *client, struct qda_domain *domains, size_t ma
 struct qda_session_options {
 	/** NULL: the first one that qdad has. */
 	const char *domain;
-	/** NULL-terminated list of at most 8 directories searched first for modules; only a
-	 *  qdad --user takes them (-EPERM otherwise). Relative ones are the program's: they are
-	 *  opened by this call. May be NULL. */
+	/** NULL-terminated list of at most 8 directories searched first for modules, opened
+	 *  by this call, with the rights of the program. -EPERM: this broker takes none from this
+	 *  program (a software DSP, and dirs=yes in the policy, are needed). May be NULL. */
 	const char *const *module_dirs;
-	/** How long to wait for a context bank when all of the domain are in use; 0: not at all
-	 *  (-EUSERS). Waiting is in fair order: who holds fewest sessions comes first. */
+	/** How long to wait for a context bank when all of the domain are in use, or the last ones
+	 *  are for users that have none; 0: not at all (-EUSERS). Waiting is in fair order: who
+	 *  holds the fewest comes first. */
 	uint32_t wait_ms;
 	/** End the session (-ECONNRESET for its calls) when a call of it holds the DSP longer than
 	 *  this; 0, or what is more than the domain's own limit: that limit. Parked calls may. */
