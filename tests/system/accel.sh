@@ -35,7 +35,7 @@ qdad=
 
 # Programs too early for the random numbers of so young a machine make the kernel tell when it has them. All of it takes
 # some minutes, twice as many where others work, too.
-options="-t 900 -a random:.crng.init.done -f $picture:/picture/${picture##*/}"
+options="-t 1800 -a random:.crng.init.done -f $picture:/picture/${picture##*/}"
 add() {
 	options="$options $*"
 }
