@@ -47,7 +47,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--conn->open_handles)
 		return;
-	close(conn->fd);
+	qda_dispose_socket(conn->front->disposer, conn->fd);
 	free(conn);
 }
 
@@ -58,7 +58,7 @@ void qda_conn_close(struct qda_conn *conn)
 	TAILQ_REMOVE(&conn->front->conns, conn, link);
 	while ((packet = TAILQ_FIRST(&conn->out)))
 		free_packet(conn, packet);
-	qda_dispose_unread(conn->front->disposer, conn->client, conn->fd);
+	shutdown(conn->fd, SHUT_RDWR);
 	if (conn->client)
 		qda_client_gone(conn->client);
 	conn->client = NULL;
@@ -136,8 +136,7 @@ int qda_conn_new(struct qda_front *front, int fd, const struct qda_principal *pr
 	if (r < 0) {
 		fail->retry_ms = 1000;
 		send_farewell(front, fd, fail);
-		qda_dispose_unread(front->disposer, NULL, fd);
-		close(fd);
+		qda_dispose_socket(front->disposer, fd);
 		if (pidfd >= 0)
 			close(pidfd);
 		free(conn);
@@ -263,14 +262,43 @@ static void flush(struct qda_conn *conn)
 	uv_poll_start(&conn->poll, UV_READABLE, on_event);
 }
 
+static bool next_has_fds(const struct qda_conn *conn)
+{
+	struct msghdr msg = { 0 };
+
+	return recvmsg(conn->fd, &msg, MSG_PEEK | MSG_DONTWAIT) >= 0 && msg.msg_flags & MSG_CTRUNC;
+}
+
+/* While descriptors wait to be closed that nobody could pay for, only those come in that somebody could: as
+ * many as one message may have. */
+static int check_fds(struct qda_conn *conn, struct qda_fail *fail)
+{
+	struct qda_charge charge;
+	int r;
+
+	if (!qda_disposer_is_owed(conn->front->disposer) || !next_has_fds(conn))
+		return 0;
+	r = qda_charge_init(&charge, &conn->client->account, QDA_RES_FDS, QDA_FDS_ROOM, fail);
+	if (r == 0)
+		qda_charge_deinit(&charge);
+	return r;
+}
+
 /* One message. False: there is none, or the connection is gone. */
 static bool receive(struct qda_conn *conn)
 {
 	struct qda_front *front = conn->front;
 	struct qda_packet packet;
+	struct qda_fail fail;
 	bool handled;
-	int r = qda_packet_recv_open(conn->fd, front->rx, sizeof(front->rx), MSG_DONTWAIT, &packet);
+	int r;
 
+	if (check_fds(conn, &fail) < 0) {
+		front->n_dropped++;
+		qda_conn_end(conn, &fail);
+		return false;
+	}
+	r = qda_packet_recv_open(conn->fd, front->rx, sizeof(front->rx), MSG_DONTWAIT, &packet);
 	if (r == -EAGAIN)
 		return false;
 	handled = r > 0 || (r == -EMSGSIZE && packet.n);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Closes descriptors that came from strangers. close() of a file that somebody else serves (FUSE),
- * or of a socket that lingers, may wait as long as its owner likes; the loop must not. Memory
- * (anything with seals) and O_PATH descriptors close at once and are closed here and now; the rest
- * goes to one thread, made when it is first needed. Only those who sent such things wait for each
- * other there.
+ * Closes what came from strangers. close() of a file that somebody else serves (FUSE), or of a
+ * socket that lingers, may wait as long as its owner likes; the loop must not. Memory (anything
+ * with seals) and O_PATH descriptors close at once and are closed here and now; the rest goes to
+ * threads, made when they are first needed.
  *
- * What waits stays charged to its sender until it is closed: whoever has enough of it cannot
- * connect any more.
+ * One thread has the descriptors that were received. It may be stuck for ever, so what waits there
+ * stays charged to its sender: whoever has enough of it cannot send any more.
+ *
+ * The other has sockets of ours with messages that nobody read. Descriptors in those were never
+ * ours: the kernel lets go of them without asking who serves the file, and waits for one that
+ * lingers only until a signal comes. So that thread gets on, whatever is sent.
  */
 #pragma once
 
@@ -25,10 +28,13 @@ struct qda_disposer *qda_disposer_free(struct qda_disposer *disposer);
 /* True when closing it cannot wait. */
 bool qda_closes_at_once(int fd);
 
-/* Shut a socket down and take the descriptors out of what was never read from it: closing it would
- * close them. The socket itself stays open, and cannot wait any more when it is closed. */
-void qda_dispose_unread(struct qda_disposer *disposer, struct qda_client *client, int fd);
+/* Shut a connection down and close it. What was never read from it goes with it, elsewhere. */
+void qda_dispose_socket(struct qda_disposer *disposer, int fd);
+/* True: so many of these wait that no more connections should be made. */
+bool qda_disposer_is_full(const struct qda_disposer *disposer);
 
-/* Close them all, now or later. `client` pays for what waits; NULL: nobody does. */
+/* Close them all, now or later. `client` pays for what waits, if it can. */
 void qda_dispose(struct qda_disposer *disposer, struct qda_client *client, const int *fds,
 		 unsigned n);
+/* True: some wait that nobody could pay for. No more of that kind should be received. */
+bool qda_disposer_is_owed(const struct qda_disposer *disposer);

@@ -56,10 +56,8 @@ static void turn_away(struct qda_front *front)
 	if (front->reserve_fd >= 0) {
 		close(front->reserve_fd);
 		fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0) {
-			qda_dispose_unread(front->disposer, NULL, fd);
-			close(fd);
-		}
+		if (fd >= 0)
+			qda_dispose_socket(front->disposer, fd);
 		front->reserve_fd = open_reserve();
 	}
 	rest(front);
@@ -78,8 +76,13 @@ static bool accept_one(struct qda_front *front)
 {
 	struct qda_principal who;
 	struct qda_fail fail;
-	int fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd;
+	int fd, pidfd;
 
+	if (qda_disposer_is_full(front->disposer)) {
+		rest(front);
+		return false;
+	}
+	fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == ECONNABORTED || errno == EINTR)
 			return true;
@@ -88,7 +91,7 @@ static bool accept_one(struct qda_front *front)
 		return false;
 	}
 	if (qda_principal_read(fd, &who, &pidfd) < 0) {
-		close(fd);
+		qda_dispose_socket(front->disposer, fd);
 		return true;
 	}
 	if (qda_conn_new(front, fd, &who, pidfd, &fail) < 0) {

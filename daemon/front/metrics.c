@@ -6,14 +6,13 @@
 #include "front/metrics.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/client.h"
@@ -23,41 +22,49 @@
 #include "util/stall.h"
 
 #define READERS_MAX 8u	    /* more wait in the kernel's queue */
+#define BACKLOG	    16
+#define REST_MS	    100u
 #define REQUEST_MAX 4096u
 #define PATIENCE_MS 5000u   /* for the request to be whole, and for each piece to be taken */
 
 struct reader {
 	LIST_ENTRY(reader) link;
 	struct qda_metrics *metrics;
-	uv_pipe_t pipe;
+	uv_poll_t poll;
 	uv_timer_t timer;
-	uv_write_t write;
 	struct qda_metrics_cursor cursor;
 	unsigned open_handles;
+	int fd;
 	bool allowed;
-	bool answering;
-	size_t n;
+	bool answering;		/* more of the text follows */
+	size_t n;		/* of the request; then of the piece, */
+	size_t sent;		/* of which so much is sent */
 	char request[REQUEST_MAX];
 	char piece[QDA_METRICS_PIECE];
 };
 
 struct qda_metrics {
-	uv_pipe_t listener;
+	uv_poll_t listener;
+	uv_timer_t retry;
 	uv_loop_t *loop;
 	struct qda_core *core;
 	struct qda_disposer *disposer;
 	LIST_HEAD(, reader) readers;
 	unsigned n_readers;
-	bool waiting;		/* somebody, for a reader to go */
+	unsigned open_handles;
+	int fd;
+	char *path;		/* of the socket file, NULL: another's */
 	bool closing;
 };
 
-static void accept_one(struct qda_metrics *m);
+static void on_listener(uv_poll_t *poll, int status, int events);
 
 static void free_when_empty(struct qda_metrics *m)
 {
-	if (m->closing && !m->n_readers && !m->listener.data)
-		free(m);
+	if (!m->closing || m->n_readers || m->open_handles)
+		return;
+	free(m->path);
+	free(m);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -67,29 +74,21 @@ static void on_closed(uv_handle_t *handle)
 
 	if (--r->open_handles)
 		return;
+	qda_dispose_socket(m->disposer, r->fd);
 	free(r);
 	m->n_readers--;
-	if (m->waiting && !m->closing)
-		accept_one(m);
+	if (!m->closing)
+		uv_poll_start(&m->listener, UV_READABLE, on_listener);
 	free_when_empty(m);
 }
 
-/* Any user may have sent descriptors there that are slow to close. They go with the last descriptor of
- * the socket, which the disposer's thread closes. */
 static void close_reader(struct reader *r)
 {
-	int last = -1;
-	uv_os_fd_t fd;
-
-	if (uv_is_closing((uv_handle_t *)&r->pipe))
+	if (uv_is_closing((uv_handle_t *)&r->poll))
 		return;
 	LIST_REMOVE(r, link);
-	if (uv_fileno((uv_handle_t *)&r->pipe, &fd) == 0 &&
-	    (last = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
-		shutdown(last, SHUT_RDWR);
-	uv_close((uv_handle_t *)&r->pipe, on_closed);
-	if (last >= 0)
-		qda_dispose(r->metrics->disposer, NULL, &last, 1);
+	shutdown(r->fd, SHUT_RDWR);
+	uv_close((uv_handle_t *)&r->poll, on_closed);
 	uv_close((uv_handle_t *)&r->timer, on_closed);
 }
 
@@ -99,37 +98,42 @@ static void on_late(uv_timer_t *timer)
 	close_reader(timer->data);
 }
 
-static void on_written(uv_write_t *write, int status);
+static void on_writable(uv_poll_t *poll, int status, int events);
 
-static bool put(struct reader *r, const char *bytes, size_t n)
+/* The first n bytes of the piece. */
+static void begin_piece(struct reader *r, size_t n)
 {
-	uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)n);
-
+	r->n = n;
+	r->sent = 0;
 	uv_timer_start(&r->timer, on_late, PATIENCE_MS, 0);
-	return uv_write(&r->write, (uv_stream_t *)&r->pipe, &buf, 1, on_written) == 0;
+	uv_poll_start(&r->poll, UV_WRITABLE, on_writable);
 }
 
-static void on_written(uv_write_t *write, int status)
+static void on_writable(uv_poll_t *poll, int status, int events)
 {
-	struct reader *r = write->data;
-	size_t n = 0;
+	struct reader *r = poll->data;
+	ssize_t n;
 
 	qda_stall_mark();
-	if (status == 0 && r->answering)
-		n = qda_metrics_text(r->metrics->core, &r->cursor, r->piece);
-	if (!n || !put(r, r->piece, n))
+	n = send(r->fd, r->piece + r->sent, r->n - r->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	r->sent += n > 0 ? (size_t)n : 0;
+	if (n > 0 && r->sent < r->n)
+		return;
+	r->n = n > 0 && r->answering ? qda_metrics_text(r->metrics->core, &r->cursor, r->piece) : 0;
+	if (r->n)
+		begin_piece(r, r->n);
+	else
 		close_reader(r);
 }
 
 static void refuse(struct reader *r, const char *status, const char *text)
 {
-	int n = snprintf(r->piece, sizeof(r->piece),
-			 "HTTP/1.0 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-			 "Connection: close\r\n\r\n%s\n",
-			 status, text);
-
-	if (!put(r, r->piece, (size_t)n))
-		close_reader(r);
+	begin_piece(r, (size_t)snprintf(r->piece, sizeof(r->piece),
+					"HTTP/1.0 %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+					"Connection: close\r\n\r\n%s\n",
+					status, text));
 }
 
 /* Other users' numbers are for those who may see their clients. */
@@ -139,10 +143,9 @@ static bool may_read(struct reader *r)
 	const struct qda_question question = { .wish = QDA_WISH_ADMIN, .admin = QDA_ADMIN_STATUS };
 	const struct qda_policy_rule *rule;
 	struct qda_principal who;
-	uv_os_fd_t fd;
 	int pidfd;
 
-	if (uv_fileno((uv_handle_t *)&r->pipe, &fd) < 0 || qda_principal_read(fd, &who, &pidfd) < 0)
+	if (qda_principal_read(r->fd, &who, &pidfd) < 0)
 		return false;
 	if (pidfd >= 0)
 		close(pidfd);
@@ -159,7 +162,6 @@ static void answer(struct reader *r)
 		"Connection: close\r\n\r\n";
 	const char *path = r->request + 4;
 
-	uv_read_stop((uv_stream_t *)&r->pipe);
 	if (!r->allowed)
 		refuse(r, "403 Forbidden",
 		       "metrics tell of other users: a rule of the policy must give yours admin=status");
@@ -169,27 +171,36 @@ static void answer(struct reader *r)
 		refuse(r, "404 Not Found", "what is served here is /metrics");
 	else {
 		r->answering = true;
-		if (!put(r, head, sizeof(head) - 1))
-			close_reader(r);
+		memcpy(r->piece, head, sizeof(head) - 1);
+		begin_piece(r, sizeof(head) - 1);
 	}
 }
 
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)
+/* What comes next, up to size bytes; nothing of it that carries descriptors, which would be closed here.
+ * Then and at the end 0; or a negative errno. */
+static ssize_t receive(int fd, char *to, size_t size)
 {
-	struct reader *r = handle->data;
+	struct iovec iov = { to, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
 
-	*buf = uv_buf_init(r->request + r->n, (unsigned)(sizeof(r->request) - 1 - r->n));
+	if (n > 0)
+		n = msg.msg_flags & MSG_CTRUNC ? 0 : recv(fd, to, (size_t)n, MSG_DONTWAIT);
+	return n < 0 ? -errno : n;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void on_readable(uv_poll_t *poll, int status, int events)
 {
-	struct reader *r = stream->data;
+	struct reader *r = poll->data;
+	ssize_t n;
 
 	qda_stall_mark();
-	if (n > 0)
-		r->n += (size_t)n;
+	n = receive(r->fd, r->request + r->n, sizeof(r->request) - 1 - r->n);
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	r->n += n > 0 ? (size_t)n : 0;
 	r->request[r->n] = '\0';
-	if (n < 0 || memchr(r->request, '\0', r->n) || r->n == sizeof(r->request) - 1)
+	if (n <= 0 || memchr(r->request, '\0', r->n) || r->n == sizeof(r->request) - 1)
 		close_reader(r);
 	else if (strstr(r->request, "\r\n\r\n") || strstr(r->request, "\n\n"))
 		answer(r);
@@ -207,58 +218,98 @@ static void make_room(struct qda_metrics *m)
 		close_reader(r);
 }
 
-static void accept_one(struct qda_metrics *m)
+static void add_reader(struct qda_metrics *m, int fd)
 {
-	struct reader *r = NULL;
+	struct reader *r = calloc(1, sizeof(*r));
 
-	m->waiting = m->n_readers == READERS_MAX;
-	if (m->waiting)
-		make_room(m);
-	else
-		r = calloc(1, sizeof(*r));
-	if (!r)
+	if (!r || uv_poll_init(m->loop, &r->poll, fd) < 0) {
+		free(r);
+		qda_dispose_socket(m->disposer, fd);
 		return;
+	}
 	r->metrics = m;
-	r->pipe.data = r->timer.data = r->write.data = r;
-	uv_pipe_init(m->loop, &r->pipe, 0);
-	uv_timer_init(m->loop, &r->timer);
+	r->fd = fd;
+	r->poll.data = r->timer.data = r;
 	r->open_handles = 2;
 	m->n_readers++;
 	LIST_INSERT_HEAD(&m->readers, r, link);
+	uv_timer_init(m->loop, &r->timer);
 	uv_timer_start(&r->timer, on_late, PATIENCE_MS, 0);
-	if (uv_accept((uv_stream_t *)&m->listener, (uv_stream_t *)&r->pipe) < 0 ||
-	    uv_read_start((uv_stream_t *)&r->pipe, on_alloc, on_read) < 0)
-		close_reader(r);
-	else
-		r->allowed = may_read(r);
+	uv_poll_start(&r->poll, UV_READABLE, on_readable);
+	r->allowed = may_read(r);
 }
 
-static void on_listener(uv_stream_t *listener, int status)
+static void on_rested(uv_timer_t *timer)
 {
+	struct qda_metrics *m = timer->data;
+
+	uv_poll_start(&m->listener, UV_READABLE, on_listener);
+}
+
+/* One a round: others wait. Who cannot be taken now is taken when a reader goes, or a little later. */
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+	struct qda_metrics *m = poll->data;
+	int fd;
+
 	qda_stall_mark();
-	if (status == 0)
-		accept_one(listener->data);
+	if (m->n_readers == READERS_MAX) {
+		uv_poll_stop(poll);
+		make_room(m);
+		return;
+	}
+	fd = qda_disposer_is_full(m->disposer) ? -1 :
+			accept4(m->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0) {
+		add_reader(m, fd);
+	} else {
+		uv_poll_stop(poll);
+		uv_timer_start(&m->retry, on_rested, REST_MS, 0);
+	}
 }
 
 static void on_listener_closed(uv_handle_t *handle)
 {
 	struct qda_metrics *m = handle->data;
 
-	handle->data = NULL;
+	if (!--m->open_handles)
+		close(m->fd);
 	free_when_empty(m);
 }
 
-static int bind_at(uv_pipe_t *listener, const char *path)
+static int listen_at(const char *path)
 {
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat st;
-	int r;
+	int fd, r;
 
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path); /* of one that is gone: there is one qdad for a socket of requests */
-	r = uv_pipe_bind(listener, path);
-	if (r == 0)
-		r = chmod(path, 0666) < 0 ? -errno : 0;
-	return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int init_listener(struct qda_metrics *m, int handed_fd, const char *path)
+{
+	int r = 0;
+
+	if (handed_fd < 0 && !(m->path = strdup(path)))
+		return -ENOMEM;
+	m->fd = handed_fd >= 0 ? handed_fd : listen_at(path);
+	if (m->fd >= 0)
+		r = uv_poll_init(m->loop, &m->listener, m->fd);
+	return m->fd < 0 ? m->fd : r;
 }
 
 int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, int handed_fd, const char *path,
@@ -272,17 +323,19 @@ int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, int handed_f
 	m->loop = loop;
 	m->core = front->core;
 	m->disposer = front->disposer;
-	m->listener.data = m;
+	r = init_listener(m, handed_fd, path);
+	if (r < 0) {
+		free(m->path);
+		free(m);
+		return r;
+	}
+	m->listener.data = m->retry.data = m;
+	m->open_handles = 2;
 	LIST_INIT(&m->readers);
-	uv_pipe_init(loop, &m->listener, 0);
-	r = handed_fd >= 0 ? uv_pipe_open(&m->listener, handed_fd) : bind_at(&m->listener, path);
-	if (r == 0)
-		r = uv_listen((uv_stream_t *)&m->listener, 16, on_listener);
-	if (r < 0)
-		qda_metrics_close(m);
-	else
-		*out = m;
-	return r;
+	uv_timer_init(loop, &m->retry);
+	uv_poll_start(&m->listener, UV_READABLE, on_listener);
+	*out = m;
+	return 0;
 }
 
 void qda_metrics_close(struct qda_metrics *m)
@@ -292,7 +345,10 @@ void qda_metrics_close(struct qda_metrics *m)
 	if (!m || m->closing)
 		return;
 	m->closing = true;
-	uv_close((uv_handle_t *)&m->listener, on_listener_closed); /* its file goes, too */
+	if (m->path)
+		unlink(m->path);
+	uv_close((uv_handle_t *)&m->listener, on_listener_closed);
+	uv_close((uv_handle_t *)&m->retry, on_listener_closed);
 	while ((r = LIST_FIRST(&m->readers)))
 		close_reader(r);
 }

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -524,52 +523,6 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	peer_free(peers[0]);
 }
 
-/* Send something with the only copy of a lingering socket: the daemon sleeps meanwhile, so that ours is
- * never the last one to be closed. */
-static void give_lingering(const struct broker *b, struct peer *p, const void *bytes, size_t n,
-			   int *other)
-{
-	int fd = peer_lingering(other);
-
-	kill(b->pid, SIGSTOP);
-	assert_true(peer_send_raw(p, bytes, n, &fd, 1));
-	close(fd);
-	kill(b->pid, SIGCONT);
-}
-
-/* Whoever has such a thing closed by the daemon keeps nobody waiting: not with a message after
- * Hello, not with one before it, and not with one that is never read. */
-static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
-{
-	struct broker *b = *state;
-	unsigned before = broker_fds(b);
-	struct peer *late = peer_new(b), *early = peer_connect(b), *unread = peer_connect(b);
-	int other[3];
-
-	give_lingering(b, late, "rubbish", 7, &other[0]);
-	peer_expect_end(late);
-	peer_free(peer_new(b));
-
-	give_lingering(b, early, "rubbish", 7, &other[1]);
-	peer_expect_end(early);
-	peer_free(peer_new(b));
-
-	kill(b->pid, SIGSTOP);
-	assert_true(peer_send_raw(unread, "rubbish", 7, NULL, 0));
-	assert_int_equal(send(unread->fd, "", 0, 0), 0);
-	give_lingering(b, unread, "more", 4, &other[2]);
-	peer_expect_end(unread);
-	peer_free(peer_new(b));
-
-	peer_free(late);
-	peer_free(early);
-	peer_free(unread);
-	UNTIL (broker_fds(b) == before) /* nor do any stay */
-		;
-	for (unsigned i = 0; i < N(other); i++)
-		close(other[i]);
-}
-
 /* Opening it again would wait until the holder of the lease lets go, or is made to. */
 static void memory_under_a_lease_stops_nobody(void **state)
 {
@@ -628,7 +581,6 @@ int main(void)
 		TEST(descriptors_of_broken_messages_are_closed),
 		TEST(a_client_that_takes_no_descriptors_still_gets_its_buffers),
 		TEST(descriptors_that_nobody_reads_are_few),
-		TEST(a_descriptor_that_is_slow_to_close_stops_nobody),
 		TEST(memory_under_a_lease_stops_nobody),
 		TEST_WITH(modules_are_found_in_the_clients_own_directories, setup_no_modules),
 		TEST_WITH(what_is_no_directory_finds_no_module, setup_no_modules),

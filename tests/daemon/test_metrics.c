@@ -281,12 +281,12 @@ static void who_may_not_read_keeps_nobody_waiting(void **state)
 	stranger_free(&idle);
 }
 
-/* 'y' when a descriptor that is slow to close was sent, and ours is closed. */
-static char slow_descriptor(const char *socket)
+/* 'y' when n bytes came before a descriptor that is slow to close, one with it, and ours is closed. */
+static char slow_descriptor_after(size_t n)
 {
 	static char bytes[65536];
 	int other, slow = peer_lingering(&other), fd = dial();
-	struct iovec iov = { bytes, sizeof(bytes) };
+	struct iovec iov = { bytes, 1 };
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -295,26 +295,49 @@ static char slow_descriptor(const char *socket)
 			      .msg_controllen = sizeof(control) };
 
 	memcpy(CMSG_DATA(&control.header), &slow, sizeof(slow));
-	if (fd < 0 || !tell(fd, bytes, sizeof(bytes)) || sendmsg(fd, &msg, 0) < 0)
+	if (fd < 0 || !tell(fd, bytes, n) || sendmsg(fd, &msg, 0) < 0)
 		return '?';
 	close(slow);
 	return 'y';
 }
 
-static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
+static char unread_descriptor(const char *socket)
 {
-	struct broker *b = *state;
+	return slow_descriptor_after(65536);
+}
+
+static char descriptor_with_a_request(const char *socket)
+{
+	return slow_descriptor_after(0);
+}
+
+/* The daemon sleeps until the descriptor is its own. */
+static void check_slow(struct broker *b, char (*act)(const char *socket))
+{
+	unsigned before = broker_fds(b);
 	struct stranger slow;
 
 	if (getuid())
 		SKIP("only root can be other users");
 	kill(b->pid, SIGSTOP);
-	slow = stranger_new(*state, STRANGER, STRANGER, NULL, slow_descriptor);
+	slow = stranger_new(b, STRANGER, STRANGER, NULL, act);
 	assert_int_equal(stranger_said(&slow), 'y');
 	kill(b->pid, SIGCONT);
 	peer_free(peer_new(b));
+	UNTIL (broker_fds(b) == before) /* nor does it stay, while its other end does */
+		;
 	stranger_free(&slow);
 	peer_free(peer_new(b));
+}
+
+static void an_unread_descriptor_that_is_slow_to_close_stops_nobody(void **state)
+{
+	check_slow(*state, unread_descriptor);
+}
+
+static void a_request_with_a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
+{
+	check_slow(*state, descriptor_with_a_request);
 }
 
 static void who_may_see_clients_may_read(void **state)
@@ -373,7 +396,8 @@ int main(void)
 		METRICS_TEST(who_does_not_read_holds_up_nobody, setup),
 		METRICS_TEST(other_users_are_told_what_they_would_need, setup),
 		METRICS_TEST(who_may_not_read_keeps_nobody_waiting, setup),
-		METRICS_TEST(a_descriptor_that_is_slow_to_close_stops_nobody, setup),
+		METRICS_TEST(an_unread_descriptor_that_is_slow_to_close_stops_nobody, setup),
+		METRICS_TEST(a_request_with_a_descriptor_that_is_slow_to_close_stops_nobody, setup),
 		METRICS_TEST(who_may_see_clients_may_read, setup_operator),
 		METRICS_TEST(every_family_is_in_the_manual, setup),
 	};

@@ -619,9 +619,19 @@ void qda_dispose(struct qda_disposer *disposer, struct qda_client *client, const
 		close(fds[--n]);
 }
 
-void qda_dispose_unread(struct qda_disposer *disposer, struct qda_client *client, int fd)
+void qda_dispose_socket(struct qda_disposer *disposer, int fd)
 {
-	shutdown(fd, SHUT_RDWR);
+	close(fd);
+}
+
+bool qda_disposer_is_full(const struct qda_disposer *disposer)
+{
+	return false;
+}
+
+bool qda_disposer_is_owed(const struct qda_disposer *disposer)
+{
+	return false;
 }
 
 int qda_disposer_new(uv_loop_t *of, struct qda_disposer **out)
