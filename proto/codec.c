@@ -70,10 +70,15 @@ int qda_codec_unpack(struct qda_decoder *d, const ProtobufCMessageDescriptor *ty
 	return -EBADMSG;
 }
 
-/* Bytes of the character at s, 0 when there is no printable one. Strict UTF-8: shortest form, no
- * surrogates, nothing beyond U+10FFFF; the control characters of Latin 1 (U+0080..U+009F) are
- * none. */
-static size_t character(const char *s)
+/* What ends a line, or has text around it shown in another order: U+2028, U+2029 and the marks of
+ * bidirectional text. */
+static bool rearranges(uint32_t code)
+{
+	return code == 0x61c || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+size_t qda_codec_character(const char *s)
 {
 	const uint8_t *u = (const uint8_t *)s;
 	uint32_t code;
@@ -90,6 +95,8 @@ static size_t character(const char *s)
 			return 0;
 		code = code << 6 | (u[i] & 0x3f);
 	}
+	if (rearranges(code))
+		return 0;
 	if (n == 2)
 		return code >= 0xa0 ? 2 : 0;
 	if (n == 3)
@@ -102,7 +109,7 @@ static size_t printable(const char *s)
 {
 	size_t n = 0, more;
 
-	while ((more = character(s + n)))
+	while ((more = qda_codec_character(s + n)))
 		n += more;
 	return n;
 }
@@ -136,7 +143,7 @@ char *qda_codec_clean(const char *text, char *copy, size_t max)
 	if (n <= max && !text[n])
 		return (char *)text;
 	for (in = 0, n = 0; text[in] && n < max;) {
-		size_t more = character(text + in);
+		size_t more = qda_codec_character(text + in);
 
 		if (more > max - n)
 			break;

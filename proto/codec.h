@@ -3,8 +3,8 @@
  * Message bodies of proto/qda.proto as plain structs, and the one codec for both ends. protobuf-c
  * is used in codec*.c and nowhere else. Decoding unpacks into a bump allocator inside struct
  * qda_decoder, checks every field, and fills the plain struct; strings and arrays point into the
- * decoder and live until its next use. Strings are always terminated, valid UTF-8, and hold no
- * control characters. Encoding writes into the caller's bytes. Neither allocates.
+ * decoder and live until its next use. Strings are always terminated, valid UTF-8, and hold
+ * printable characters only. Encoding writes into the caller's bytes. Neither allocates.
  *
  * A field out of range makes decode fail with -EINVAL and a text in decoder->error that names
  * field, value and limit; bytes that are no such message give -EBADMSG.
@@ -273,3 +273,8 @@ int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in);
 /* Bytes of inline data that belong behind an Invoke's request and behind its reply. `args` has as
  * many elements as the scalars say. 0, or -EMSGSIZE when both together pass QDA_MESSAGE_MAX. */
 int qda_inline_sizes(uint32_t sc, const struct qda_msg_arg *args, uint32_t *in, uint32_t *out);
+
+/* Bytes of the character at s, 0 when there is no printable one. Strict UTF-8: shortest form, no
+ * surrogates, nothing beyond U+10FFFF; control characters, those of Latin 1 (U+0080..U+009F) too, are
+ * none, nor is what rearranges the text around it on a terminal. */
+size_t qda_codec_character(const char *s);

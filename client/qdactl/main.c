@@ -4,6 +4,8 @@
  */
 #include "qdactl.h"
 
+#include "codec.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -107,10 +109,16 @@ int connect_broker(struct qda_client **out)
 
 void put_text(FILE *f, const char *s, size_t n)
 {
-	for (size_t i = 0; i < n && s[i]; i++) {
-		unsigned char c = (unsigned char)s[i];
+	for (size_t i = 0, more; i < n && s[i]; i += more) {
+		char one[5] = { 0 };
 
-		putc((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t' ? c : '.', f);
+		memcpy(one, s + i, n - i < 4 ? n - i : 4);
+		more = qda_codec_character(one);
+		if (more)
+			fwrite(one, 1, more, f);
+		else
+			putc(*one == '\n' || *one == '\t' ? *one : '.', f);
+		more += !more;
 	}
 }
 

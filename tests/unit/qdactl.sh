@@ -96,6 +96,8 @@ output "invoke gives the sum" '"hex":"ffffffffffffffff"'
 expect 0 "invoke as text" run "$qdactl" invoke "$args" 2 in:text:hello in:hex:0001fe out:5:text out:3
 output "text comes back" "^  hello$"
 output "bytes come back" "^  00000000  00 01 fe  "
+expect 0 "invoke as text for a terminal" run "$qdactl" invoke "$args" 2 in:hex:611b5b41c29b41e280ae41c3a99b out:14:text
+output "what a terminal might obey is shown as dots" "^  a\.\[A\.\.A\.\.\.Aé\.$"
 head -c 200000 /dev/urandom >"$room/big"
 head -c 5000 "$room/big" >"$room/small"
 expect 0 "invoke with files" run "$qdactl" invoke "$args" 2 "in:file:$room/small" \

@@ -295,11 +295,14 @@ static void strings_are_printable_utf8(void **state)
 {
 	static const char *const good[] = { "", "cdsp", "\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80",
 					    "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80",
-					    "\xf4\x8f\xbf\xbf", "123456789012345" };
+					    "\xf4\x8f\xbf\xbf", "123456789012345",
+					    "\xd8\x9b", "\xe2\x80\x8d", "\xe2\x80\xaf" };
 	static const char *const bad[] = {
 		"\n", "a\x1b[31m", "\x7f", "a\x80", "\xc2", "\xc1\xbf", "\xc2\x9f", "\xc3(",
 		"\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
 		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "1234567890123456",
+		/* what would show a line backwards, or as two */
+		"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa6",
 	};
 	static const uint8_t nul[] = { 0x0a, 3, 'a', 0, 'b' };
 
