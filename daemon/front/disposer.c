@@ -8,17 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "util/nudge.h"
 #include "util/stall.h"
 
 #define UNREAD_MAX  1024 /* more messages than a socket holds by default */
 #define SOCKETS_MAX 64u /* that wait; then no more connections are made */
-#define NUDGE_NS    1000000
 
 struct item {
 	STAILQ_ENTRY(item) link;
@@ -89,37 +87,14 @@ static void drain(int fd)
 			return;
 }
 
-static void on_nudge(int number)
-{
-}
-
-/* A timer whose signal ends what a socket that lingers has this thread wait for. Without one the wait is as
- * long as its owner likes. */
-static bool make_nudge(timer_t *timer)
-{
-	const struct sigaction action = { .sa_handler = on_nudge };
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG };
-
-	event._sigev_un._tid = gettid();
-	return sigaction(SIGURG, &action, NULL) == 0 &&
-	       timer_create(CLOCK_MONOTONIC, &event, timer) == 0;
-}
-
-static void nudge_every(timer_t timer, long ns)
-{
-	const struct itimerspec spec = { { 0, ns }, { 0, ns } };
-
-	timer_settime(timer, 0, &spec, NULL);
-}
-
 static void *close_all(void *data)
 {
 	struct line *line = data;
 	struct shared *shared = line->shared;
 	struct item *item;
-	timer_t timer;
-	bool nudged = make_nudge(&timer);
+	struct qda_nudge nudge;
 
+	qda_nudge_init(&nudge);
 	pthread_mutex_lock(&shared->lock);
 	for (;;) {
 		while (!(item = STAILQ_FIRST(&line->waiting)))
@@ -127,13 +102,11 @@ static void *close_all(void *data)
 		STAILQ_REMOVE_HEAD(&line->waiting, link);
 		line->busy = item;
 		pthread_mutex_unlock(&shared->lock);
-		if (nudged)
-			nudge_every(timer, NUDGE_NS);
+		qda_nudge_begin(&nudge);
 		if (line == &shared->sockets)
 			drain(item->fd);
 		close(item->fd); /* may take for ever, where the file is somebody else's */
-		if (nudged)
-			nudge_every(timer, 0);
+		qda_nudge_end(&nudge);
 		pthread_mutex_lock(&shared->lock);
 		line->busy = NULL;
 		STAILQ_INSERT_TAIL(&shared->closed, item, link);

@@ -594,6 +594,42 @@ def test_a_name_that_vanishes_unheard_leaves_nothing(bus, qdad):
     watcher.close()
 
 
+def lingering():
+    """A connection whose end waits for a peer that reads nothing, and that peer."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ours = socket.create_connection(listener.getsockname())
+    peer, _ = listener.accept()
+    listener.close()
+    ours.setblocking(False)
+    try:
+        while True:
+            ours.send(bytes(65536))
+    except BlockingIOError:
+        pass
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 600))
+    return ours, peer
+
+
+@served
+def test_a_descriptor_that_is_slow_to_close_stops_nobody(bus, qdad):
+    """The daemon has its last copy: with a call that takes descriptors, and with one that takes none."""
+    other = Wire(bus.path)
+    for signature, body in (("s", string("x")), ("h", struct.pack("<I", 0))):
+        slow, peer = lingering()
+        qdad.child.send_signal(signal.SIGSTOP)
+        try:
+            other.send(NAME, PATH, MANAGER, "Reload", signature, body, fds=[slow.fileno()])
+            other.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId")
+            slow.close()
+        finally:
+            qdad.child.send_signal(signal.SIGCONT)
+        caller = Caller(bus)
+        assert len(caller.manager.ListDomains()) == 1
+        caller.close()
+        peer.close()
+    other.close()
+
+
 @served
 def test_first_messages_keep_their_order(bus, qdad):
     """What is sent before the bus has said who it is waits, and is answered in order."""

@@ -42,7 +42,9 @@ static void disconnect(struct qda_dbus *dbus)
 	dbus->poll = NULL;
 	dbus->events = 0;
 	dbus->lost = false;
+	qda_nudge_begin(&dbus->nudge);
 	dbus->bus = sd_bus_close_unref(dbus->bus);
+	qda_nudge_end(&dbus->nudge);
 }
 
 /* Said once, until there is a bus again. */
@@ -67,14 +69,23 @@ bool qda_dbus_is_stuck(const struct qda_dbus *dbus)
 	return sd_bus_get_n_queued_write(dbus->bus, &n) >= 0 && n >= QUEUED_MAX;
 }
 
+void qda_dbus_forget(struct qda_dbus *dbus, sd_bus_message *message)
+{
+	qda_nudge_begin(&dbus->nudge);
+	sd_bus_message_unref(message);
+	qda_nudge_end(&dbus->nudge);
+}
+
 static void process(struct qda_dbus *dbus)
 {
 	uint64_t end = uv_hrtime() + TURN_NS;
 	int r;
 
+	qda_nudge_begin(&dbus->nudge);
 	do
 		r = sd_bus_process(dbus->bus, NULL);
 	while (r > 0 && !dbus->lost && !qda_dbus_is_stuck(dbus) && uv_hrtime() < end);
+	qda_nudge_end(&dbus->nudge);
 	if (r < 0)
 		rest(dbus, "the connection ended", r);
 	else if (dbus->lost)
@@ -274,6 +285,7 @@ int qda_dbus_new(struct qda_front *front, const struct qda_dbus_config *config,
 		return -ENOMEM;
 	dbus->front = front;
 	dbus->config = *config;
+	qda_nudge_init(&dbus->nudge);
 	dbus->timer.data = dbus->patience.data = dbus->roll.data = dbus;
 	dbus->prepare.data = dbus->reaper.data = dbus;
 	dbus->open_handles = 5;
@@ -294,8 +306,10 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct qda_dbus *dbus = handle->data;
 
-	if (!--dbus->open_handles)
-		free(dbus);
+	if (--dbus->open_handles)
+		return;
+	qda_nudge_deinit(&dbus->nudge);
+	free(dbus);
 }
 
 void qda_dbus_close(struct qda_dbus *dbus)

@@ -19,6 +19,7 @@
 #include "front/dbus/dbus.h"
 #include "front/front.h"
 #include "front/metrics.h"
+#include "util/nudge.h"
 
 #define QDA_DBUS_NAME	 "org.qdad.Broker1"
 #define QDA_DBUS_PATH	 "/org/qdad/Broker1"
@@ -59,6 +60,7 @@ struct qda_dbus {
 	uv_timer_t roll;		/* runs as long as there are peers, but while it is called */
 	sd_bus_slot *calling;
 	unsigned n_asking;
+	struct qda_nudge nudge;		/* while messages go: with them go descriptors */
 	uint64_t next_serial;		/* of requests that nobody can cancel */
 	uint8_t bytes[QDA_DBUS_INLINE_MAX];	/* inline data of the call at hand */
 };
@@ -118,6 +120,8 @@ struct qda_dbus_method {
 
 /* Nothing should be sent that can be left out. */
 bool qda_dbus_is_stuck(const struct qda_dbus *dbus);
+/* Give up a reference to a message of others, outside of what the bus calls us for. */
+void qda_dbus_forget(struct qda_dbus *dbus, sd_bus_message *message);
 
 /* --- peer.c --- */
 

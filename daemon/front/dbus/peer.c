@@ -68,7 +68,7 @@ static void drop_parked(struct qda_dbus_peer *peer, const struct qda_fail *fail)
 	for (unsigned i = 0; i < peer->n_parked; i++) {
 		if (fail)
 			qda_dbus_refuse(peer->dbus, NULL, peer->parked[i], fail);
-		sd_bus_message_unref(peer->parked[i]);
+		qda_dbus_forget(peer->dbus, peer->parked[i]);
 	}
 	peer->n_parked = 0;
 }

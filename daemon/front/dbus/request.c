@@ -262,7 +262,7 @@ void qda_dbus_answer_free(struct qda_dbus_answer *answer)
 {
 	TAILQ_REMOVE(&answer->peer->answers, answer, link);
 	sd_bus_slot_unref(answer->slot);
-	sd_bus_message_unref(answer->message);
+	qda_dbus_forget(answer->peer->dbus, answer->message);
 	free(answer);
 }
 
