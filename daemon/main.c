@@ -262,6 +262,9 @@ static int make_front(struct qdad *q)
 	if (r == -EADDRINUSE)
 		qdad_say("%s: another qdad listens there; stop it, or give another --socket",
 		    q->config.socket);
+	else if (r == -EEXIST)
+		qdad_say("%s: there is something that is no socket, which is left alone; give another "
+			 "--socket", q->config.socket);
 	else if (r < 0)
 		qdad_say("%s: cannot listen: %s; is the directory there and yours? (qdad --user needs "
 		    "none)",

@@ -8,10 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/monitor.h"
@@ -55,7 +52,7 @@ static void turn_away(struct qda_front *front)
 
 	if (front->reserve_fd >= 0) {
 		close(front->reserve_fd);
-		fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(front->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			qda_dispose_socket(front->disposer, fd);
 		front->reserve_fd = open_reserve();
@@ -82,7 +79,7 @@ static bool accept_one(struct qda_front *front)
 		rest(front);
 		return false;
 	}
-	fd = accept4(front->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(front->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == ECONNABORTED || errno == EINTR)
 			return true;
@@ -111,60 +108,37 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 		;
 }
 
-static int listen_at(const char *path, mode_t mode)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd, r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-		close(fd);
-		return -EADDRINUSE; /* somebody answers there */
-	}
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
 		  struct qda_front **out)
 {
 	struct qda_front *front = calloc(1, sizeof(*front));
-	int fd;
+	int r = 0;
 
 	if (!front)
 		return -ENOMEM;
-	fd = config->handed_fd;
-	if (fd < 0)
-		fd = listen_at(config->socket_path, config->mode);
-	if (fd >= 0 && qda_disposer_new(loop, &front->disposer) < 0) {
-		close(fd);
-		fd = -ENOMEM;
+	if (config->handed_fd >= 0)
+		qda_listen_handed(&front->socket, config->handed_fd);
+	else
+		r = qda_listen_at(&front->socket, config->socket_path, SOCK_SEQPACKET, config->mode,
+				  BACKLOG);
+	if (r == 0 && qda_disposer_new(loop, &front->disposer) < 0) {
+		qda_listen_unlink(&front->socket);
+		qda_listen_close(&front->socket);
+		r = -ENOMEM;
 	}
-	if (fd < 0) {
+	if (r < 0) {
 		free(front);
-		return fd;
+		return r;
 	}
 	front->config = *config;
 	front->core = core;
 	front->loop = loop;
-	front->fd = fd;
 	front->reserve_fd = open_reserve();
 	front->epoch = (uint64_t)core->config.random() << 32 | core->config.random();
 	TAILQ_INIT(&front->conns);
 	front->listener.data = front->retry.data = front;
 	uv_timer_init(loop, &front->retry);
-	uv_poll_init(loop, &front->listener, fd);
+	uv_poll_init(loop, &front->listener, front->socket.fd);
 	front->listening = true;
 	*out = front;
 	return 0;
@@ -186,11 +160,10 @@ void qda_front_stop(struct qda_front *front)
 	if (!front->listening)
 		return;
 	front->listening = false;
-	if (front->config.handed_fd < 0)
-		unlink(front->config.socket_path);
+	qda_listen_unlink(&front->socket);
 	uv_close((uv_handle_t *)&front->listener, NULL);
 	uv_close((uv_handle_t *)&front->retry, NULL);
-	close(front->fd);
+	qda_listen_close(&front->socket);
 	if (front->reserve_fd >= 0)
 		close(front->reserve_fd);
 }

@@ -14,6 +14,7 @@
 #include "codec.h"
 #include "core/core.h"
 #include "frame.h"
+#include "front/listen.h"
 
 TAILQ_HEAD(qda_conn_list, qda_conn);
 
@@ -42,7 +43,7 @@ struct qda_front {
 	struct qda_conn_list conns;
 	uint64_t epoch;
 	uint64_t n_dropped;		/* connections ended for misbehaviour */
-	int fd;
+	struct qda_listen socket;
 	int reserve_fd;			/* given up to turn one more client away */
 	bool listening;
 	struct qda_decoder decoder;

@@ -11,13 +11,12 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/client.h"
 #include "front/disposer.h"
 #include "front/front.h"
+#include "front/listen.h"
 #include "front/principal.h"
 #include "util/stall.h"
 
@@ -52,8 +51,8 @@ struct qda_metrics {
 	LIST_HEAD(, reader) readers;
 	unsigned n_readers;
 	unsigned open_handles;
-	int fd;
-	char *path;		/* of the socket file, NULL: another's */
+	struct qda_listen socket;
+	char *path;
 	bool closing;
 };
 
@@ -259,7 +258,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	fd = qda_disposer_is_full(m->disposer) ? -1 :
-			accept4(m->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+			accept4(m->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0) {
 		add_reader(m, fd);
 	} else {
@@ -273,43 +272,30 @@ static void on_listener_closed(uv_handle_t *handle)
 	struct qda_metrics *m = handle->data;
 
 	if (!--m->open_handles)
-		close(m->fd);
+		qda_listen_close(&m->socket);
 	free_when_empty(m);
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd, r;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path); /* of one that is gone: there is one qdad for a socket of requests */
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
-	    listen(fd, BACKLOG) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
 }
 
 static int init_listener(struct qda_metrics *m, int handed_fd, const char *path)
 {
-	int r = 0;
+	int r;
 
-	if (handed_fd < 0 && !(m->path = strdup(path)))
-		return -ENOMEM;
-	m->fd = handed_fd >= 0 ? handed_fd : listen_at(path);
-	if (m->fd >= 0)
-		r = uv_poll_init(m->loop, &m->listener, m->fd);
-	return m->fd < 0 ? m->fd : r;
+	if (handed_fd >= 0) {
+		qda_listen_handed(&m->socket, handed_fd);
+	} else {
+		m->path = strdup(path);
+		if (!m->path)
+			return -ENOMEM;
+		r = qda_listen_at(&m->socket, m->path, SOCK_STREAM, 0666, BACKLOG);
+		if (r < 0)
+			return r;
+	}
+	r = uv_poll_init(m->loop, &m->listener, m->socket.fd);
+	if (r == 0)
+		return 0;
+	qda_listen_unlink(&m->socket);
+	qda_listen_close(&m->socket);
+	return r;
 }
 
 int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, int handed_fd, const char *path,
@@ -345,8 +331,7 @@ void qda_metrics_close(struct qda_metrics *m)
 	if (!m || m->closing)
 		return;
 	m->closing = true;
-	if (m->path)
-		unlink(m->path);
+	qda_listen_unlink(&m->socket);
 	uv_close((uv_handle_t *)&m->listener, on_listener_closed);
 	uv_close((uv_handle_t *)&m->retry, on_listener_closed);
 	while ((r = LIST_FIRST(&m->readers)))

@@ -78,12 +78,17 @@ static void wait_for_host(struct machine *m)
 /* A socket file that nobody answers at was left by one who died. */
 static int remove_stale(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
 	int err = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)))
+	if (!lstat(address->sun_path, &st) && !S_ISSOCK(st.st_mode)) {
+		close(fd);
+		return -EEXIST;
+	}
+	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
 		err = -EADDRINUSE;
 	else if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
 		err = -errno;

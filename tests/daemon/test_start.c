@@ -5,8 +5,10 @@
  */
 #include "peer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -88,6 +90,62 @@ static int listen_at(const char *path)
 	    listen(fd, 4) < 0)
 		abort();
 	return fd;
+}
+
+/* The file of a typing error is more than a socket that is gone. */
+static void what_is_no_socket_is_left_alone(void **state)
+{
+	char file[] = "/tmp/qdad-start.XXXXXX", out[1024];
+	const char *argv[] = { QDAD, "--user", "--socket", file, "--modules", SKELS, NULL };
+	int fd = mkostemp(file, O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "precious", 8), 8);
+	close(fd);
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, file));
+	assert_non_null(strstr(out, "no socket"));
+	assert_int_equal(unlink(file), 0);
+}
+
+/* Its queue is full: it is not asked whether it answers. */
+static void a_daemon_that_is_too_busy_to_answer_is_not_replaced(void **state)
+{
+	char dir[] = "/tmp/qdad-start.XXXXXX", path[64], out[1024];
+	const char *argv[] = { QDAD, "--user", "--socket", path, "--modules", SKELS, NULL };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener, waiting[8];
+	unsigned n = 0;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	listener = listen_at(path);
+	do
+		waiting[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	while (connect(waiting[n++], (struct sockaddr *)&address, sizeof(address)) == 0 && n < 8);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "another qdad listens there"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	while (n)
+		close(waiting[--n]);
+	close(listener);
+}
+
+/* Somebody has put something else where its socket was. */
+static void at_its_end_it_removes_what_is_its_own(void **state)
+{
+	struct broker *b = *state;
+	int fd;
+
+	assert_int_equal(unlink(b->socket), 0);
+	fd = open(b->socket, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	broker_signal(b, SIGTERM);
+	broker_forget(b);
 }
 
 /* The first is not there, and the second is; then the first is there when the second goes. So each was
@@ -346,6 +404,9 @@ int main(void)
 		TEST(the_socket_is_the_users_alone),
 		TEST(a_second_daemon_at_one_socket_is_refused),
 		TEST_WITH(a_socket_that_nobody_answers_is_replaced, setup_stale),
+		cmocka_unit_test(what_is_no_socket_is_left_alone),
+		cmocka_unit_test(a_daemon_that_is_too_busy_to_answer_is_not_replaced),
+		TEST(at_its_end_it_removes_what_is_its_own),
 		cmocka_unit_test(dsps_that_say_nothing_do_not_keep_it_from_serving),
 		cmocka_unit_test(good_configurations_are_good),
 		cmocka_unit_test(errors_in_a_configuration_name_place_key_and_value),

@@ -315,6 +315,17 @@ static int run_program(const char *a, const char *b, const char *c)
 	return WEXITSTATUS(status);
 }
 
+static void what_is_no_socket_is_left_alone(void **state)
+{
+	char file[] = "/tmp/softdsp-test-XXXXXX";
+	int fd = mkostemp(file, O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(run_program("--socket", file, NULL), 1);
+	assert_int_equal(unlink(file), 0);
+}
+
 static void wrong_options_are_refused(void **state)
 {
 	assert_int_equal(run_program("--help", NULL, NULL), 0);
@@ -370,6 +381,7 @@ int main(void)
 		T(a_pd_that_does_not_answer_holds_up_nobody),
 		T_WITH(a_skel_that_spins_runs_out_of_time, one_second),
 		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
+		cmocka_unit_test(what_is_no_socket_is_left_alone),
 		cmocka_unit_test(wrong_options_are_refused),
 	};
 
