@@ -153,6 +153,8 @@ char *qda_codec_clean(const char *text, char *copy, size_t max)
 			copy[n] = (text[in] & 0x80) ? '?' : ' ';
 		n += more ? more : 1;
 		in += more ? more : 1;
+		while (!more && (text[in] & 0xc0) == 0x80)
+			in++; /* of the same character */
 	}
 	copy[n] = '\0';
 	return copy;

@@ -269,7 +269,7 @@ static bool next_has_fds(const struct qda_conn *conn)
 	return recvmsg(conn->fd, &msg, MSG_PEEK | MSG_DONTWAIT) >= 0 && msg.msg_flags & MSG_CTRUNC;
 }
 
-/* While descriptors wait to be closed that nobody could pay for, only those come in that somebody could: as
+/* While descriptors wait to be closed that nobody could pay for, none come in that nobody could: as
  * many as one message may have. */
 static int check_fds(struct qda_conn *conn, struct qda_fail *fail)
 {

@@ -4,9 +4,11 @@
  * translate and call core; they check no state. The one place where results of core become Status.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "core/buffer.h"
@@ -242,6 +244,20 @@ static int handle_buffer_free(const struct qda_request *r, struct qda_fail *fail
 	return qda_request_answer_done(r, qda_buffer_free(r->conn->client, r->msg->buffer_free.buffer, fail));
 }
 
+/* Anything else could keep whoever closes it waiting: the software DSP, last of all. The file system is
+ * not asked, for it may be a program of the client's. */
+static int check_dirs(const struct qda_packet *packet, struct qda_fail *fail)
+{
+	struct statx sx;
+
+	for (unsigned i = 0; i < packet->n_fds; i++)
+		if (statx(packet->fds[i], "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &sx) < 0 ||
+		    !S_ISDIR(sx.stx_mode))
+			return qda_fail(fail, ENOTDIR,
+					"descriptor %u beside SessionOpen is no directory", i + 1);
+	return 0;
+}
+
 static int handle_session_open(const struct qda_request *r, struct qda_fail *fail)
 {
 	struct qda_reply_to to = reply_to(r);
@@ -254,7 +270,9 @@ static int handle_session_open(const struct qda_request *r, struct qda_fail *fai
 		.hang_ms = r->msg->session_open.hang_ms,
 	};
 
-	return qda_session_open(r->conn->client, &request, &to, fail);
+	int e = check_dirs(r->packet, fail);
+
+	return e < 0 ? e : qda_session_open(r->conn->client, &request, &to, fail);
 }
 
 static int handle_session_close(const struct qda_request *r, struct qda_fail *fail)

@@ -95,18 +95,20 @@ static void *close_all(void *data)
 	struct qda_nudge nudge;
 
 	qda_nudge_init(&nudge);
+	qda_nudge_begin(&nudge);
 	pthread_mutex_lock(&shared->lock);
 	for (;;) {
-		while (!(item = STAILQ_FIRST(&line->waiting)))
+		while (!(item = STAILQ_FIRST(&line->waiting))) {
+			qda_nudge_end(&nudge);
 			pthread_cond_wait(&line->more, &shared->lock);
+			qda_nudge_begin(&nudge);
+		}
 		STAILQ_REMOVE_HEAD(&line->waiting, link);
 		line->busy = item;
 		pthread_mutex_unlock(&shared->lock);
-		qda_nudge_begin(&nudge);
 		if (line == &shared->sockets)
 			drain(item->fd);
 		close(item->fd); /* may take for ever, where the file is somebody else's */
-		qda_nudge_end(&nudge);
 		pthread_mutex_lock(&shared->lock);
 		line->busy = NULL;
 		STAILQ_INSERT_TAIL(&shared->closed, item, link);

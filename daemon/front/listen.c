@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A socket file that nobody answers at was left by one who is gone. Whoever is too busy to answer is not. */
+/* A socket file that nobody answers at was left by one who is gone; who is busy does not refuse. */
 static int remove_stale(int fd, const struct sockaddr_un *address)
 {
 	struct stat st;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The socket of metrics: as much of HTTP/1.0 as a scraper needs. One request a connection; what
- * follows is sent a piece at a time, the next when the kernel has taken the one before.
+ * The socket of metrics: as much of HTTP/1.0 as a scraper needs. One request a connection, without
+ * descriptors; what follows is sent a piece at a time, the next when the kernel has taken the one
+ * before.
  */
 #include "front/metrics.h"
 
@@ -21,7 +22,7 @@
 #include "util/stall.h"
 
 #define READERS_MAX 8u	    /* more wait in the kernel's queue */
-#define BACKLOG	    16
+#define BACKLOG	    128
 #define REST_MS	    100u
 #define REQUEST_MAX 4096u
 #define PATIENCE_MS 5000u   /* for the request to be whole, and for each piece to be taken */
@@ -175,8 +176,8 @@ static void answer(struct reader *r)
 	}
 }
 
-/* What comes next, up to size bytes; nothing of it that carries descriptors, which would be closed here.
- * Then and at the end 0; or a negative errno. */
+/* What comes next, up to size bytes, but nothing that carries descriptors: they would be closed here.
+ * 0 then, and at the end; or a negative errno. */
 static ssize_t receive(int fd, char *to, size_t size)
 {
 	struct iovec iov = { to, size };
@@ -245,7 +246,7 @@ static void on_rested(uv_timer_t *timer)
 	uv_poll_start(&m->listener, UV_READABLE, on_listener);
 }
 
-/* One a round: others wait. Who cannot be taken now is taken when a reader goes, or a little later. */
+/* One a round: others wait. Who cannot be taken now is when a reader goes, or a little later. */
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
 	struct qda_metrics *m = poll->data;

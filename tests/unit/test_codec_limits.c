@@ -332,14 +332,14 @@ static void uris_have_a_limit(void **state)
 
 static void texts_are_made_fit_for_sending(void **state)
 {
-	static const char line[] = "a\tb\x1b[0m\n\xffz\xc3\xa4";
+	static const char line[] = "a\tb\x1b[0m\n\xffz\xc3\xa4\xe2\x80\xae!";
 	char longer[QDA_TEXT_MAX + 10];
 	struct qda_msg_event in = { .type = QDA_TYPE_LOG, .log = { 1, 0, 0, line } }, out;
 	int n = qda_event_encode(message, sizeof(message), &in);
 
 	assert_int_equal(
 		qda_event_decode(&decoder, QDA_TYPE_LOG, message + 16, (size_t)n - 16, &out), 0);
-	assert_string_equal(out.log.text, "a b [0m ?z\xc3\xa4");
+	assert_string_equal(out.log.text, "a b [0m ?z\xc3\xa4?!");
 
 	/* Cut between two characters: the last one has two bytes and only one fits. */
 	memset(longer, 'x', sizeof(longer));
