@@ -68,6 +68,7 @@ def wait_for(condition, what, seconds=10):
 
 class Bus:
     def __init__(self, kind):
+        self.kind = kind
         self.dir = tempfile.mkdtemp(prefix="qda-dbus-")
         os.chmod(self.dir, 0o755)
         self.path = self.dir + "/bus"
