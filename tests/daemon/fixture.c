@@ -106,9 +106,11 @@ void broker_configure(const struct broker *b, const char *text)
 
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
-	/* Tests ask faster than programs do. */
+	/* Tests ask faster than programs do, and on a machine that is busy they greet later. */
 	if (!strstr(text, "requests="))
 		assert_true(fputs("\n[quota default]\nrequests=10M\nburst=10M\n", file) >= 0);
+	if (!strstr(text, "hello_ms="))
+		assert_true(fputs("\n[daemon]\nhello_ms=600000\n", file) >= 0);
 	if (b->system) /* the machine's bus is not for tests */
 		assert_true(fputs("\n[daemon]\nbus=none\n", file) >= 0);
 	if (on_accel())
@@ -376,8 +378,8 @@ unsigned broker_fds(const struct broker *b)
 	return n;
 }
 
-/* Name, parent and CPU ticks of a process; false when it is gone. */
-static bool read_stat(pid_t pid, char name[32], pid_t *parent, uint64_t *ticks)
+/* Name, parent and CPU ticks of a process, and its state; 0 when it is gone. */
+static char read_stat(pid_t pid, char name[32], pid_t *parent, uint64_t *ticks)
 {
 	char path[64], text[1024], *end;
 	unsigned long user, system;
@@ -387,20 +389,20 @@ static bool read_stat(pid_t pid, char name[32], pid_t *parent, uint64_t *ticks)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
+		return 0;
 	n = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
 	text[n] = '\0';
 	end = strrchr(text, ')');
 	if (!end || !strchr(text, '('))
-		return false;
+		return 0;
 	*end = '\0';
 	snprintf(name, 32, "%s", strchr(text, '(') + 1);
 	if (sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user,
 		   &system) != 3)
-		return false;
+		return 0;
 	*ticks = user + system;
-	return end[2] != 'Z';
+	return end[2] == 'Z' ? 0 : end[2];
 }
 
 uint64_t broker_cpu_ms(const struct broker *b)
@@ -466,6 +468,19 @@ pid_t broker_process(const struct broker *b, const char *name)
 
 	assert_true(find_processes(b, name, strlen(name) + 1, &one) > 0);
 	return one;
+}
+
+pid_t broker_pause_pd(const struct broker *b)
+{
+	pid_t pid = broker_process(b, "qda-softdsp-pd"), parent;
+	uint64_t ticks;
+	char name[32];
+
+	assert_int_equal(broker_processes(b, "qda-softdsp-pd"), 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	UNTIL (read_stat(pid, name, &parent, &ticks) == 'T')
+		;
+	return pid;
 }
 
 void broker_need_heap(const struct broker *b)

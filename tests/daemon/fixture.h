@@ -19,7 +19,7 @@
 
 /* The longest that anything may take which is to happen at once: much more than it needs, for a
  * machine that is busy with other things. */
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* How many times slower than others this machine is, as whoever runs the tests says by
  * QDAD_TEST_SLOWNESS; else 1. What is done very often is done that much less often. An emulated
@@ -90,6 +90,9 @@ uint64_t broker_cpu_ms(const struct broker *b);
 unsigned broker_processes(const struct broker *b, const char *name);
 /* The pid of one of just this name. */
 pid_t broker_process(const struct broker *b, const char *name);
+/* The only PD of its DSP stands still until it gets SIGCONT: calls that reach it neither begin nor
+ * end meanwhile, however long that takes. Its pid. */
+pid_t broker_pause_pd(const struct broker *b);
 /* Live heap bytes, and allocations made since it started. A test that wants them says so before
  * anything else: it is skipped where they cannot be had. */
 void broker_need_heap(const struct broker *b);

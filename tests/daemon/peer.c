@@ -337,6 +337,25 @@ uint64_t post_number(struct peer *p, uint64_t handle, unsigned method, uint32_t 
 	return invocation_post(p, i);
 }
 
+uint32_t peer_cancel(struct peer *p, uint64_t victim, uint32_t *code)
+{
+	uint64_t serial = peer_post(p, REQUEST(CANCEL, .cancel = { victim }), NULL, 0, NULL, 0);
+	uint32_t was = UINT32_MAX;
+
+	/* Two replies, in either order. */
+	*code = UINT32_MAX;
+	for (int i = 0; i < 2; i++) {
+		assert_true(peer_next(p));
+		if (p->frame.serial == serial)
+			was = p->reply.cancel.was;
+		else if (p->frame.serial == victim)
+			*code = p->reply.status.code;
+		else
+			fail_msg("a reply to %llu came", (unsigned long long)p->frame.serial);
+	}
+	return was;
+}
+
 /* --- status --- */
 
 static void add_rows(struct counts *c, const struct qda_msg_reply *reply)

@@ -98,6 +98,9 @@ const struct qda_msg_status *invocation_refused(struct peer *p, struct invocatio
 uint64_t post_number(struct peer *p, uint64_t handle, unsigned method, uint32_t number,
 		     uint64_t timeout_us);
 
+/* Cancel a call: what it was, and what it was answered. No other answer may come meanwhile. */
+uint32_t peer_cancel(struct peer *p, uint64_t victim, uint32_t *code);
+
 /* --- status --- */
 
 struct counts {

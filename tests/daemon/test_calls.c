@@ -8,32 +8,30 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "qda_args.h"
 #include "qda_bad.h"
 #include "qda_null.h"
 
-#define MS (slowness() > 1 ? 3000u : 1000u) /* what must not be over too soon takes longer there */
+#define MS 1000u
 
 /* --- at the same time --- */
 
-/* 16 calls of 200 ms in one session: one after the other they would take 3.2 s. */
+/* 15 calls that do not end: one after the other, the next would never be answered. */
 static void calls_of_one_session_run_at_the_same_time(void **state)
 {
 	struct peer *p = peer_new(*state);
-	uint64_t handle = peer_open(p, QDA_NULL_URI), since = clock_ms();
+	uint64_t handle = peer_open(p, QDA_BAD_URI), serial;
 
-	for (unsigned i = 0; i < 16; i++)
-		post_number(p, handle, QDA_NULL_HOLD, 200 * MS, 0);
-	for (unsigned i = 0; i < 16; i++) {
-		assert_true(peer_next(p));
-		assert_int_equal(p->reply.status.code, 0);
-		assert_int_equal(p->reply.invoke.dsp_result, 0);
-		assert_true(p->reply.invoke.dsp_ns >= 200000000);
-	}
-	assert_true(clock_ms() - since >= 200);
-	assert_true(clock_ms() - since < 1600);
+	for (unsigned i = 0; i < 15; i++)
+		post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
+	serial = post_number(p, handle, QDA_BAD_HANG, 200, 0);
+	assert_int_equal(peer_await(p, serial)->status.code, 0);
+	assert_int_equal(p->reply.invoke.dsp_result, 0);
+	assert_true(p->reply.invoke.dsp_ns >= 200000000);
+	assert_int_equal(peer_domain_row(p).in_flight, 15);
 	peer_free(p);
 }
 
@@ -41,19 +39,21 @@ static void the_domain_shows_what_is_in_flight(void **state)
 {
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), serial;
+	pid_t pd = broker_pause_pd(*state);
 	struct counts c;
 
-	serial = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	serial = post_number(p, handle, QDA_NULL_HOLD, 200 * MS, 0);
 	c = peer_counts(p);
 	assert_int_equal(c.calls_now, 1);
 	assert_int_equal(c.in_flight, 1);
 	assert_int_equal(c.queued, 0);
+	kill(pd, SIGCONT);
 	peer_await(p, serial);
 	c = peer_counts(p);
 	assert_int_equal(c.calls_now, 0);
 	assert_int_equal(c.in_flight, 0);
 	assert_int_equal(peer_domain_row(p).calls, 2); /* the module's open is one */
-	assert_true(peer_domain_row(p).busy_ns >= 1000000000);
+	assert_true(peer_domain_row(p).busy_ns >= 200000000);
 	peer_free(p);
 }
 
@@ -63,10 +63,11 @@ static void a_slow_call_holds_up_no_other(void **state)
 	uint64_t session = peer_session(p), bad = peer_module(p, session, QDA_BAD_URI);
 	uint64_t null = peer_module(p, session, QDA_NULL_URI), slow;
 
-	slow = post_number(p, bad, QDA_BAD_HANG, 400, 0);
+	slow = post_number(p, bad, QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
 	for (unsigned i = 0; i < 10; i++)
 		invocation_run(p, invocation_new(null, QDA_NULL_NOTHING));
-	assert_int_equal(peer_await(p, slow)->invoke.dsp_result, 0);
+	peer_post(p, REQUEST(SESSION_CLOSE, .session_close = { session }), NULL, 0, NULL, 0);
+	assert_int_equal(peer_await(p, slow)->status.code, ECANCELED);
 	peer_free(p);
 }
 
@@ -304,14 +305,17 @@ static void a_queued_call_past_its_deadline_never_reaches_the_dsp(void **state)
 {
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), hold, late[5];
+	pid_t pd;
 
 	assert_int_equal(calls_counted(p, handle), 1);
-	hold = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	pd = broker_pause_pd(*state);
+	hold = post_number(p, handle, QDA_NULL_HOLD, 0, 0);
 	for (unsigned i = 0; i < 5; i++)
 		late[i] = post_count(p, handle, 20 * MS);
 	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(peer_await(p, late[i])->status.code, ETIME);
 	assert_non_null(strstr(p->reply.status.text, "before the call reached the DSP"));
+	kill(pd, SIGCONT);
 	assert_int_equal(peer_await(p, hold)->status.code, 0);
 	assert_int_equal(calls_counted(p, handle), 2);
 	peer_free(p);
@@ -321,20 +325,21 @@ static void a_running_call_past_its_deadline_is_answered_and_abandoned(void **st
 {
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), since = clock_ms(), serial;
+	pid_t pd = broker_pause_pd(*state);
 	const struct qda_msg_status *status;
 
-	serial = post_number(p, handle, QDA_NULL_HOLD, 1500 * MS, 50 * MS);
+	serial = post_number(p, handle, QDA_NULL_HOLD, 0, 500 * MS);
 	status = &peer_await(p, serial)->status;
 	assert_int_equal(status->code, ETIME);
 	assert_non_null(strstr(status->text, "abandoned"));
-	assert_in_range(clock_ms() - since, 50, 1400);
+	assert_true(clock_ms() - since >= 500);
 	/* It still runs, and its place is taken until it has ended. */
 	assert_int_equal(peer_domain_row(p).in_flight, 1);
 	assert_int_equal(peer_counts(p).calls_now, 1);
+	kill(pd, SIGCONT);
 	UNTIL (peer_domain_row(p).in_flight == 0)
 		;
 	assert_int_equal(peer_counts(p).calls_now, 0);
-	assert_true(clock_ms() - since >= 1500);
 	invocation_run(p, invocation_new(handle, QDA_NULL_NOTHING));
 	peer_free(p);
 }
@@ -355,14 +360,17 @@ static void a_deadline_that_is_not_reached_changes_nothing(void **state)
 static void deadlines_end_in_their_own_order(void **state)
 {
 	struct peer *p = peer_new(*state);
-	uint64_t handle = peer_open(p, QDA_NULL_URI);
-	uint64_t third = post_number(p, handle, QDA_NULL_HOLD, 800 * MS, 300 * MS);
-	uint64_t first = post_number(p, handle, QDA_NULL_HOLD, 800 * MS, 100 * MS);
-	uint64_t second = post_number(p, handle, QDA_NULL_HOLD, 800 * MS, 200 * MS);
+	uint64_t handle = peer_open(p, QDA_BAD_URI);
+	/* Later than anything takes, however long the next ones need to get there. */
+	uint64_t third = post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER,
+				     10 * PATIENCE_MS * MS);
+	uint64_t first = post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 100 * MS);
+	uint64_t second = post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 200 * MS);
 
 	assert_int_equal(peer_await(p, first)->status.code, ETIME);
 	assert_int_equal(peer_await(p, second)->status.code, ETIME);
-	assert_int_equal(peer_await(p, third)->status.code, ETIME);
+	peer_post(p, REQUEST(CANCEL, .cancel = { third }), NULL, 0, NULL, 0);
+	assert_int_equal(peer_await(p, third)->status.code, ECANCELED);
 	peer_free(p);
 }
 
@@ -373,14 +381,16 @@ static void an_abandoned_call_keeps_its_buffer(void **state)
 	uint64_t handle = peer_open(p, QDA_BAD_URI), before = peer_counts(p).buffer_bytes;
 	uint64_t buffer = peer_buffer(p, 1 << 20, NULL), serial;
 	struct invocation *i = invocation_new(handle, QDA_BAD_HANG);
+	pid_t pd = broker_pause_pd(*state);
 
-	invocation_in(i, &(uint32_t){ 1000 }, 4);
+	invocation_in(i, &(uint32_t){ 0 }, 4);
 	invocation_arg(i, 0, QDA_ARG_BUFFER, buffer, 0, 1 << 20);
-	i->request.invoke.timeout_us = 10 * MS;
+	i->request.invoke.timeout_us = 500 * MS;
 	serial = invocation_post(p, i);
 	assert_int_equal(peer_await(p, serial)->status.code, ETIME);
 	peer_ok(p, REQUEST(BUFFER_FREE, .buffer_free = { buffer }));
 	assert_int_equal(peer_counts(p).buffer_bytes, before + (1 << 20));
+	kill(pd, SIGCONT);
 	UNTIL (peer_domain_row(p).in_flight == 0)
 		;
 	assert_int_equal(peer_counts(p).buffer_bytes, before);
@@ -389,35 +399,18 @@ static void an_abandoned_call_keeps_its_buffer(void **state)
 
 /* --- cancel --- */
 
-static uint32_t cancel(struct peer *p, uint64_t victim, uint32_t *code)
-{
-	uint64_t serial = peer_post(p, REQUEST(CANCEL, .cancel = { victim }), NULL, 0, NULL, 0);
-	uint32_t was = UINT32_MAX;
-
-	/* Two replies, in either order. */
-	*code = UINT32_MAX;
-	for (int i = 0; i < 2; i++) {
-		assert_true(peer_next(p));
-		if (p->frame.serial == serial)
-			was = p->reply.cancel.was;
-		else if (p->frame.serial == victim)
-			*code = p->reply.status.code;
-		else
-			fail_msg("a reply to %llu came", (unsigned long long)p->frame.serial);
-	}
-	return was;
-}
-
 static void a_queued_call_that_is_cancelled_never_reaches_the_dsp(void **state)
 {
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), hold, queued;
+	pid_t pd = broker_pause_pd(*state);
 	uint32_t code;
 
-	hold = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	hold = post_number(p, handle, QDA_NULL_HOLD, 0, 0);
 	queued = post_count(p, handle, 0);
-	assert_int_equal(cancel(p, queued, &code), 1);
+	assert_int_equal(peer_cancel(p, queued, &code), 1);
 	assert_int_equal(code, ECANCELED);
+	kill(pd, SIGCONT);
 	peer_await(p, hold);
 	assert_int_equal(calls_counted(p, handle), 1);
 	peer_free(p);
@@ -427,12 +420,14 @@ static void a_running_call_that_is_cancelled_is_abandoned(void **state)
 {
 	struct peer *p = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), running;
+	pid_t pd = broker_pause_pd(*state);
 	uint32_t code;
 
-	running = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
-	assert_int_equal(cancel(p, running, &code), 2);
+	running = post_number(p, handle, QDA_NULL_HOLD, 0, 0);
+	assert_int_equal(peer_cancel(p, running, &code), 2);
 	assert_int_equal(code, ECANCELED);
 	assert_int_equal(peer_domain_row(p).in_flight, 1);
+	kill(pd, SIGCONT);
 	UNTIL (peer_domain_row(p).in_flight == 0)
 		;
 	peer_free(p);
@@ -455,10 +450,12 @@ static void nobody_cancels_anothers_call(void **state)
 {
 	struct peer *p = peer_new(*state), *other = peer_new(*state);
 	uint64_t handle = peer_open(p, QDA_NULL_URI), running;
+	pid_t pd = broker_pause_pd(*state);
 
-	running = post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	running = post_number(p, handle, QDA_NULL_HOLD, 0, 0);
 	other->serial = running + 10;
 	assert_int_equal(peer_ok(other, REQUEST(CANCEL, .cancel = { running }))->cancel.was, 0);
+	kill(pd, SIGCONT);
 	assert_int_equal(peer_await(p, running)->status.code, 0);
 	peer_free(p);
 	peer_free(other);
@@ -470,7 +467,8 @@ static void a_call_and_its_cancel_race_without_loss(void **state)
 	uint64_t handle = peer_open(p, QDA_NULL_URI);
 
 	for (unsigned i = 0; i < 300; i++) {
-		uint32_t code, was = cancel(p, post_number(p, handle, QDA_NULL_HOLD, i, 0), &code);
+		uint64_t call = post_number(p, handle, QDA_NULL_HOLD, i, 0);
+		uint32_t code, was = peer_cancel(p, call, &code);
 
 		assert_int_equal(code, was ? ECANCELED : 0);
 	}
@@ -505,22 +503,26 @@ static void closing_a_session_ends_its_calls(void **state)
 	peer_free(p);
 }
 
-static int setup_impatient(void **state)
+static void configure_anew(const struct broker *b, struct peer *p, const char *text)
 {
-	return broker_setup_with(
-		state, &(struct broker_options){ .config = "[domain cdsp]\nhang_ms=200\n" });
+	broker_configure(b, text);
+	peer_ok(p, REQUEST(RELOAD));
 }
 
+/* The limit is there for this call alone: to open a module may take as long on a machine that is
+ * busy. */
 static void a_call_that_hangs_ends_its_session_and_no_other(void **state)
 {
 	struct peer *p = peer_new(*state), *other = peer_new(*state);
-	uint64_t good = peer_open(other, QDA_NULL_URI), serial;
+	uint64_t good = peer_open(other, QDA_NULL_URI), bad = peer_open(p, QDA_BAD_URI), serial;
 	const struct qda_msg_status *status;
 
-	serial = post_number(p, peer_open(p, QDA_BAD_URI), QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
+	configure_anew(*state, other, "[domain cdsp]\nhang_ms=200\n");
+	serial = post_number(p, bad, QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
 	status = &peer_await(p, serial)->status;
 	assert_int_equal(status->code, ECONNRESET);
 	assert_non_null(strstr(status->text, "ran longer than hang_ms=200"));
+	configure_anew(*state, other, "");
 	UNTIL (peer_domain_row(other).in_flight == 0)
 		;
 	UNTIL (broker_processes(*state, "qda-softdsp-pd") == 1) /* that of the other */
@@ -543,15 +545,19 @@ static void closing_a_session_ends_its_modules(void **state)
 	peer_free(p);
 }
 
+/* On a machine that is slow the call may have ended before. */
 static void a_module_may_be_closed_while_it_is_called(void **state)
 {
 	struct peer *p = peer_new(*state);
-	uint64_t handle = peer_open(p, QDA_NULL_URI), running;
+	uint64_t handle = peer_open(p, QDA_NULL_URI), late;
 
-	running = post_number(p, handle, QDA_NULL_HOLD, 2000 * MS, 0);
-	peer_ok(p, REQUEST(MODULE_CLOSE, .module_close = { handle }));
-	invocation_refused(p, invocation_new(handle, QDA_NULL_NOTHING), ENOENT);
-	assert_int_equal(peer_await(p, running)->status.code, 0);
+	post_number(p, handle, QDA_NULL_HOLD, 1000 * MS, 0);
+	peer_post(p, REQUEST(MODULE_CLOSE, .module_close = { handle }), NULL, 0, NULL, 0);
+	late = invocation_post(p, invocation_new(handle, QDA_NULL_NOTHING));
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(peer_next(p));
+		assert_int_equal(p->reply.status.code, p->frame.serial == late ? ENOENT : 0);
+	}
 	peer_free(p);
 }
 
@@ -561,13 +567,15 @@ static void a_buffer_freed_under_a_call_stays_until_its_end(void **state)
 	uint64_t handle = peer_open(p, QDA_BAD_URI), before = peer_counts(p).buffer_bytes, serial;
 	uint64_t buffer = peer_buffer(p, 65536, NULL);
 	struct invocation *i = invocation_new(handle, QDA_BAD_HANG);
+	pid_t pd = broker_pause_pd(*state);
 
-	invocation_in(i, &(uint32_t){ 1000 }, 4);
+	invocation_in(i, &(uint32_t){ 0 }, 4);
 	invocation_arg(i, 1, QDA_ARG_BUFFER, buffer, 100, 60000);
 	serial = invocation_post(p, i);
 	peer_ok(p, REQUEST(BUFFER_FREE, .buffer_free = { buffer }));
 	peer_refused(p, REQUEST(BUFFER_FREE, .buffer_free = { buffer }), ENOENT);
 	assert_int_equal(peer_counts(p).buffer_bytes, before + 65536);
+	kill(pd, SIGCONT);
 	assert_int_equal(peer_await(p, serial)->status.code, 0);
 	assert_int_equal(peer_counts(p).buffer_bytes, before);
 	peer_free(p);
@@ -596,7 +604,7 @@ int main(void)
 		TEST(nobody_cancels_anothers_call),
 		TEST(a_call_and_its_cancel_race_without_loss),
 		TEST(closing_a_session_ends_its_calls),
-		TEST_WITH(a_call_that_hangs_ends_its_session_and_no_other, setup_impatient),
+		TEST(a_call_that_hangs_ends_its_session_and_no_other),
 		TEST(closing_a_session_ends_its_modules),
 		TEST(a_module_may_be_closed_while_it_is_called),
 		TEST(a_buffer_freed_under_a_call_stays_until_its_end),

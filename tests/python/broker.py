@@ -4,6 +4,7 @@
 The build says in the environment where things are: QDA_TEST_QDAD, QDA_TEST_SKELS; and why the library
 cannot be loaded into this Python, if so: QDA_TEST_UNFIT.
 """
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -22,6 +23,16 @@ LIBC = ctypes.CDLL(None)
 
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def children(pid):
+    with open('/proc/%d/task/%d/children' % (pid, pid)) as file:
+        return [int(child) for child in file.read().split()]
+
+
+def state(pid):
+    with open('/proc/%d/stat' % pid) as file:
+        return file.read().rpartition(')')[2].split()[0]
 
 
 class Broker:
@@ -47,6 +58,20 @@ class Broker:
     def log(self):
         with open(os.path.join(self.dir, 'log')) as file:
             return file.read()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Its PDs stand still: calls that reach them neither begin nor end meanwhile."""
+        pds = [pd for dsp in children(self.process.pid) for pd in children(dsp)]
+        for pd in pds:
+            os.kill(pd, signal.SIGSTOP)
+            while state(pd) != 'T':
+                time.sleep(0.001)
+        try:
+            yield
+        finally:
+            for pd in pds:
+                os.kill(pd, signal.SIGCONT)
 
     def kill(self):
         self.process.kill()

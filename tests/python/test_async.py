@@ -198,10 +198,11 @@ class Threads(broker.Case):
     def test_a_call_that_waits_stops_no_other_thread(self):
         with qda.Client() as client, client.session() as session:
             bad, done = session.module(BAD), []
-            thread = threading.Thread(target=lambda: done.append(bad.invoke(HANG, struct.pack('<I', 300))))
-            thread.start()
-            self.until(lambda: client.domains()[0].in_flight == 1)
-            self.assertEqual(done, [])
+            thread = threading.Thread(target=lambda: done.append(bad.invoke(HANG, bytes(4))))
+            with self.broker.paused():
+                thread.start()
+                self.until(lambda: client.domains()[0].in_flight == 1)
+                self.assertEqual(done, [])
             thread.join()
             self.assertEqual(done, [()])
 
@@ -209,13 +210,14 @@ class Threads(broker.Case):
         client = qda.Client()
         session = client.session()
         bad, done = session.module(BAD), []
-        thread = threading.Thread(target=lambda: done.append(bad.invoke(HANG, struct.pack('<I', 300))))
-        thread.start()
-        self.until(lambda: client.domains()[0].in_flight == 1)
-        bad.close()
-        session.close()
-        client.close()
-        self.assertTrue(bad.closed and session.closed and client.closed)
+        thread = threading.Thread(target=lambda: done.append(bad.invoke(HANG, bytes(4))))
+        with self.broker.paused():
+            thread.start()
+            self.until(lambda: client.domains()[0].in_flight == 1)
+            bad.close()
+            session.close()
+            client.close()
+            self.assertTrue(bad.closed and session.closed and client.closed)
         thread.join()
         self.assertEqual(done, [()])
         self.assertFalse(client._handle.pointer)

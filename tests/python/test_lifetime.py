@@ -39,7 +39,7 @@ def mapped():
 
 def python(*args, **env):
     return subprocess.run([sys.executable, '-X', 'dev', *args], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=broker.PATIENCE_S, env={**os.environ, **env})
+                          text=True, env={**os.environ, **env})
 
 
 class Lifetime(broker.Case):
