@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "qda_args.h"
+#include "qda_bad.h"
 #include "qda_null.h"
 
 #define N(array) (sizeof(array) / sizeof(*(array)))
@@ -52,11 +53,12 @@ struct caller {
 	uint64_t null[SESSIONS], args[SESSIONS]; /* a module in each session */
 	uint64_t buffer;
 	uint32_t expired, cancelled; /* calls, so far */
+	uint32_t hold_us;	     /* so long that there is time to cancel */
 };
 
 static bool caller_init(struct caller *c, const char *socket)
 {
-	*c = (struct caller){ .p = peer_try_connect(socket) };
+	*c = (struct caller){ .p = peer_try_connect(socket), .hold_us = 1000 };
 	if (!c->p || peer_call(c->p, REQUEST(HELLO, .hello = { 1, 1, "caller" }))->status.code)
 		return false;
 	for (unsigned i = 0; i < SESSIONS; i++) {
@@ -114,22 +116,28 @@ static void take(struct caller *c, unsigned n)
 	}
 }
 
-/* Calls that wait, of each size; what one of them took is kept for all. */
+/* Calls that wait, of each size, until the session is closed whose call does not end; what one of
+ * them took is kept for all. */
 static void fill_queue(struct caller *c)
 {
-	unsigned n = 1;
+	uint64_t session = peer_session(c->p), bad = peer_module(c->p, session, QDA_BAD_URI);
+	unsigned n = 2;
 
-	post(c, hold(c, 0, 200000), 0, 0, false);
+	post_number(c->p, bad, QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
 	for (unsigned k = 0; k < N(sizes); k++)
 		for (unsigned i = 0; i < (sizes[k] > 5000 ? LARGE : AT_ONCE); i++, n++)
 			post(c, echo(c, 0, sizes[k]), 0, 0, false);
+	peer_post(c->p, REQUEST(SESSION_CLOSE, .session_close = { session }), NULL, 0, NULL, 0);
 	take(c, n);
+	c->cancelled = 0;
 }
 
-/* Calls on the DSP, in each session and of all together, with as many arguments as any has. */
-static void fill_device(struct caller *c)
+/* Calls on the DSP, in each session and of all together, with as many arguments as any has. False:
+ * some have ended before all were there. */
+static bool are_at_once(struct caller *c, uint32_t us)
 {
-	static const uint32_t us = 100000;
+	uint64_t behind;
+	bool first;
 
 	for (unsigned i = 0; i < SESSIONS * PARKED; i++) {
 		struct invocation *call = invocation_new(c->args[i % SESSIONS], QDA_ARGS_TIME);
@@ -138,7 +146,17 @@ static void fill_device(struct caller *c)
 		invocation_out(call, sizeof(struct qda_args_time));
 		post(c, call, 0, 0, true);
 	}
+	behind = peer_post(c->p, REQUEST(CANCEL, .cancel = { UINT64_MAX }), NULL, 0, NULL, 0);
+	assert_true(peer_next(c->p));
+	first = c->p->frame.serial == behind;
 	take(c, SESSIONS * PARKED);
+	return first;
+}
+
+static void fill_device(struct caller *c)
+{
+	for (uint32_t us = 100000; !are_at_once(c, us); us *= 2)
+		;
 }
 
 /* --- loads --- */
@@ -185,17 +203,20 @@ static void parked(struct caller *c)
 /* Kept, passed while the call waits, and passed while it runs; and calls that are given up. */
 static void deadlines(struct caller *c)
 {
+	uint32_t cancelled = c->cancelled;
 	uint64_t running, queued;
 
 	post(c, hold(c, 0, 2000), 0, 1000, false);
 	post(c, echo(c, 0, 1000), 0, 1000, false);
 	post(c, echo(c, 0, 1000), 0, 20000000, false);
 	take(c, 3);
-	running = post(c, hold(c, 0, 1000), 0, 20000000, false);
+	running = post(c, hold(c, 0, c->hold_us), 0, 20000000, false);
 	queued = post(c, echo(c, 0, 1000), 0, 20000000, false);
 	peer_post(c->p, REQUEST(CANCEL, .cancel = { queued }), NULL, 0, NULL, 0);
 	peer_post(c->p, REQUEST(CANCEL, .cancel = { running }), NULL, 0, NULL, 0);
 	take(c, 4);
+	if (c->cancelled == cancelled)
+		c->hold_us *= 2;
 }
 
 static void sessions(struct caller *c)
@@ -293,10 +314,30 @@ static void calls_of_several_clients_need_no_heap(void **state)
 
 /* --- several users --- */
 
-/* Between the users' processes and ours: how many are warm and how many have done all. */
+/* Between the users' processes and ours: how many are warm, how many have done all, and how much
+ * they all have done so far. */
 static struct meeting {
-	atomic_uint warm, go, done;
+	atomic_uint warm, go, done, rounds;
 } *meeting;
+
+static void do_all(struct caller *c, unsigned rounds)
+{
+	for (unsigned round = 0; round < rounds; round++) {
+		all(c);
+		atomic_fetch_add(&meeting->rounds, 1);
+	}
+}
+
+/* As long as they get on. */
+static void await_users(atomic_uint *n)
+{
+	while (atomic_load(n) < USERS) {
+		unsigned rounds = atomic_load(&meeting->rounds);
+
+		UNTIL (atomic_load(n) == USERS || atomic_load(&meeting->rounds) != rounds)
+			;
+	}
+}
 
 static char work(const char *socket)
 {
@@ -305,13 +346,11 @@ static char work(const char *socket)
 	if (!caller_init(&c, socket))
 		return 'n';
 	fill_device(&c);
-	for (unsigned round = 0; round < WARM; round++)
-		all(&c);
+	do_all(&c, WARM);
 	atomic_fetch_add(&meeting->warm, 1);
 	while (!atomic_load(&meeting->go))
 		poll(NULL, 0, 1);
-	for (unsigned round = 0; round < RUNS / 4; round++)
-		all(&c);
+	do_all(&c, RUNS / 4);
 	atomic_fetch_add(&meeting->done, 1);
 	return 'y';
 }
@@ -332,12 +371,10 @@ static void calls_of_several_users_need_no_heap(void **state)
 	fill_device(&first);
 	for (unsigned i = 0; i < USERS; i++)
 		users[i] = stranger_new(*state, FIRST_USER + i, FIRST_USER + i, NULL, work);
-	UNTIL (atomic_load(&meeting->warm) == USERS)
-		;
+	await_users(&meeting->warm);
 	before = broker_allocations(*state);
 	atomic_store(&meeting->go, 1);
-	UNTIL (atomic_load(&meeting->done) == USERS)
-		;
+	await_users(&meeting->done);
 	after = broker_allocations(*state);
 	for (unsigned i = 0; i < USERS; i++) {
 		assert_int_equal(stranger_said(&users[i]), 'y');

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 
 /* Everything that can be counted from outside. */
 struct measure {
-	unsigned fds, processes;
+	unsigned fds;
 	int64_t heap;
 	struct counts counts;
 };
@@ -43,28 +44,39 @@ static int64_t settled_heap(const struct broker *b)
 	return last;
 }
 
+/* The ends of connections and sessions are seen a little later. */
+static void await_alone(const struct broker *b, struct peer *p)
+{
+	UNTIL (peer_daemon_row(p).clients == 1 && peer_daemon_row(p).sessions == 0 &&
+	       peer_daemon_row(p).buffer_bytes == 0)
+		;
+	UNTIL (broker_processes(b, "qda-softdsp") == 1) /* the DSP, and no PD */
+		;
+}
+
 static struct measure measure(const struct broker *b, struct peer *p)
 {
-	struct measure m = { .heap = settled_heap(b) };
+	struct measure m;
 
+	await_alone(b, p);
+	m.heap = settled_heap(b);
 	m.counts = peer_counts(p);
 	m.fds = broker_fds(b);
-	m.processes = broker_processes(b, "qda-softdsp");
 	return m;
 }
 
-/* The ends of connections and sessions are seen a little later. */
+/* What was on its way out when it was first measured may be less by now. */
 static void assert_back_at(const struct broker *b, struct peer *p, const struct measure *before)
 {
-	struct measure now;
+	struct counts now;
 
-	UNTIL (broker_fds(b) == before->fds &&
-	       broker_processes(b, "qda-softdsp") == before->processes)
+	await_alone(b, p);
+	UNTIL (broker_fds(b) <= before->fds)
 		;
-	now = measure(b, p);
-	assert_counts_equal(&now.counts, &before->counts);
-	assert_int_equal(now.fds, before->fds);
-	assert_int_equal(now.heap, before->heap);
+	UNTIL (!b->heap || broker_heap(b) <= before->heap)
+		;
+	now = peer_counts(p);
+	assert_counts_equal(&now, &before->counts);
 }
 
 static int setup_heap(void **state)
@@ -129,16 +141,12 @@ static void a_hundred_thousand_connections_leave_nothing(void **state)
 	struct measure before;
 
 	connect_all_at_once(*state);
-	UNTIL (peer_daemon_row(p).clients == 1)
-		;
 	before = measure(*state, p);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		connect_round(*state);
 		UNTIL (round % 100 || peer_daemon_row(p).clients == 1)
 			;
 	}
-	UNTIL (peer_daemon_row(p).clients == 1)
-		;
 	assert_back_at(*state, p, &before);
 	peer_free(p);
 }
@@ -172,6 +180,7 @@ static void two_thousand_sessions_leave_nothing(void **state)
 	struct peer *p = peer_new(*state);
 	struct measure before;
 
+	connect_all_at_once(*state);
 	for (unsigned round = 0; round < 6; round++)
 		session_round(p, round);
 	before = measure(*state, p);
@@ -186,6 +195,7 @@ static void a_hundred_crashes_leave_nothing(void **state)
 	struct peer *p = peer_new(*state);
 	struct measure before;
 
+	connect_all_at_once(*state);
 	for (unsigned round = 0; round < 105; round++) {
 		uint64_t session = peer_session(p);
 		uint64_t bad = peer_module(p, session, QDA_BAD_URI);
@@ -236,7 +246,8 @@ static void assert_refusals_cost_nothing(const struct broker *b, struct peer *p,
 			before = settled_heap(b);
 		done += BATCH;
 	}
-	assert_int_equal(settled_heap(b), before);
+	UNTIL (broker_heap(b) <= before)
+		;
 }
 
 #define SETUP(name, text)                                                                          \
@@ -323,9 +334,10 @@ static void refused_calls_cost_nothing(void **state)
 	struct peer *p = heap_peer(*state);
 	uint64_t session = peer_session(p), handle = peer_module(p, session, QDA_BAD_URI);
 	struct qda_msg_arg args[] = { { QDA_ARG_INLINE, 0, 0, 0 } };
+	uint64_t running = post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 0);
+	uint32_t code;
 
-	post_number(p, handle, QDA_BAD_HANG, QDA_BAD_FOREVER, 100000); /* abandoned, not expired */
-	assert_int_equal(peer_await(p, p->serial)->status.code, ETIME);
+	assert_int_equal(peer_cancel(p, running, &code), 2); /* it is abandoned */
 	assert_refusals_cost_nothing(
 		*state, p, REQUEST(INVOKE, .invoke = { handle, 0, 0x02010000, 1, args }), "calls");
 	peer_free(p);
@@ -377,14 +389,15 @@ static void refused_connections_cost_nothing(void **state)
 		if (i == 100)
 			before = settled_heap(*state);
 	}
-	assert_int_equal(settled_heap(*state), before);
+	UNTIL (broker_heap(*state) <= before)
+		;
 	peer_free(p);
 }
 
 /* --- the dead --- */
 
 /* What a client does that is then killed: everything, and calls in flight most of the time. It may
- * not fail the test: it only ends. */
+ * not fail the test: it only ends. (A failure would go on with the tests, in this process.) */
 static void live(const char *socket)
 {
 	struct peer *p = peer_try_connect(socket);
@@ -422,8 +435,10 @@ static pid_t victim_new(const struct broker *b)
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (!pid)
+	if (!pid) {
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
 		live(b->socket);
+	}
 	return pid;
 }
 
@@ -440,13 +455,6 @@ static void kill_victims(const struct broker *b, unsigned n)
 	}
 }
 
-static void await_alone(struct peer *p)
-{
-	UNTIL (peer_daemon_row(p).clients == 1 && peer_daemon_row(p).sessions == 0 &&
-	       peer_daemon_row(p).buffer_bytes == 0)
-		;
-}
-
 /* But for the pool of calls, which may have grown: heap bytes are not compared. */
 static void clients_killed_at_any_point_leave_nothing(void **state)
 {
@@ -454,10 +462,8 @@ static void clients_killed_at_any_point_leave_nothing(void **state)
 	struct measure before;
 
 	kill_victims(*state, 12);
-	await_alone(p);
 	before = measure(*state, p);
 	kill_victims(*state, 250 / slowness());
-	await_alone(p);
 	assert_back_at(*state, p, &before);
 	invocation_run(p, invocation_new(peer_open(p, QDA_NULL_URI), QDA_NULL_NOTHING));
 	peer_free(p);
