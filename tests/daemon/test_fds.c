@@ -482,12 +482,13 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 	struct broker *b = *state;
 	struct peer *peers[100], *late;
 	unsigned n_turned_away = 0;
-	uint64_t cpu;
+	uint64_t cpu, since;
 
 	for (unsigned i = 0; i < N(peers); i++)
 		peers[i] = peer_connect(b);
 	UNTIL (broker_fds(b) >= FEW_FDS - 1)
 		;
+	since = clock_ms();
 	cpu = broker_cpu_ms(b);
 	/* Until ten newcomers have been ended: a second or so of being short. */
 	while (n_turned_away < 10) {
@@ -501,7 +502,7 @@ static void no_descriptor_for_a_newcomer_is_no_disaster(void **state)
 			n_turned_away++;
 		}
 	}
-	assert_true(broker_cpu_ms(b) - cpu < 300);
+	assert_true(broker_cpu_ms(b) - cpu < (clock_ms() - since) / 8);
 	assert_true(strlen(broker_log(b)) < 2048);
 	/* The first one was let in and is served all the time. */
 	peer_ok(peers[0], REQUEST(HELLO, .hello = { 1, 1, "first" }));

@@ -242,18 +242,16 @@ static void a_second_hello_ends_the_connection(void **state)
 	peer_free(p);
 }
 
-static int setup_hasty(void **state)
-{
-	return broker_setup_with(state,
-				 &(struct broker_options){ .config = "[daemon]\nhello_ms=100\n" });
-}
-
 static void silence_before_hello_ends_the_connection(void **state)
 {
-	struct peer *greeted = peer_new(*state);
-	uint64_t since = clock_ms();
-	struct peer *silent = peer_connect(*state);
+	struct peer *greeted = peer_new(*state), *silent;
+	uint64_t since;
 
+	/* Not from the start: to greet may take as long on a machine that is busy. */
+	broker_configure(*state, "[daemon]\nhello_ms=100\n");
+	peer_ok(greeted, REQUEST(RELOAD));
+	since = clock_ms();
+	silent = peer_connect(*state);
 	peer_expect_end(silent);
 	assert_true(clock_ms() - since >= 90); /* not before its time, however slow all is */
 	peer_ok(greeted, REQUEST(LIST_DOMAINS)); /* for whom no time runs */
@@ -391,14 +389,17 @@ static unsigned send_until_full(struct peer *p)
 static void a_client_that_never_reads_stops_only_itself(void **state)
 {
 	struct peer *deaf = peer_new(*state), *good = peer_new(*state);
-	uint64_t first = deaf->serial + 1, cpu;
+	uint64_t first = deaf->serial + 1, since, cpu;
 	unsigned sent = send_until_full(deaf);
 
 	assert_true(sent > 10);
-	cpu = broker_cpu_ms(*state);
 	for (unsigned i = 0; i < 1000; i++)
 		peer_ok(good, REQUEST(LIST_DOMAINS));
-	assert_true(broker_cpu_ms(*state) - cpu < 2000);
+	/* Nobody asks now, so there is nothing to do: what is not read makes it no work. */
+	since = clock_ms();
+	cpu = broker_cpu_ms(*state);
+	poll(NULL, 0, 500);
+	assert_true(broker_cpu_ms(*state) - cpu < (clock_ms() - since) / 8);
 	/* When it reads at last, all is there and in order. */
 	for (unsigned i = 0; i < sent; i++)
 		peer_await(deaf, first + i);
@@ -442,7 +443,7 @@ int main(void)
 		TEST(a_range_upside_down_is_refused_and_ended),
 		TEST(whatever_comes_before_hello_ends_the_connection),
 		TEST(a_second_hello_ends_the_connection),
-		TEST_WITH(silence_before_hello_ends_the_connection, setup_hasty),
+		TEST(silence_before_hello_ends_the_connection),
 		TEST(a_body_cut_at_any_byte_is_answered),
 		TEST(random_bodies_are_answered),
 		TEST(random_datagrams_harm_nobody_else),
