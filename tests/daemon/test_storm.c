@@ -70,7 +70,7 @@ static void call(struct stormer *s)
 			       dice(s, 5000));
 	if (!dice(s, 3))
 		invocation_arg(i, 3, QDA_ARG_MODULE, 0, 0, 0);
-	i->request.invoke.timeout_us = dice(s, 3) ? 5000000 : dice(s, 3000);
+	i->request.invoke.timeout_us = dice(s, 3) ? 5000000 : 1 + dice(s, 3000); /* 0 is none */
 	invocation_post(s->peer, i);
 }
 
@@ -180,17 +180,19 @@ static void take(struct stormer *s)
 	}
 }
 
-static void step(struct stormer *s)
+/* False: it could do nothing. */
+static bool step(struct stormer *s)
 {
 	bool may_send = s->peer->serial + 1 - s->first < AHEAD;
 	struct pollfd p = { s->peer->fd, may_send ? POLLIN | POLLOUT : POLLIN, 0 };
 
 	if (poll(&p, 1, may_send ? PATIENCE_MS : 1) < 1)
-		return; /* what is ahead hangs: others act, and deadlines end it */
+		return false; /* what is ahead hangs: others act, and deadlines end it */
 	if (p.revents & POLLIN)
 		take(s);
 	else if (p.revents & POLLOUT)
 		act(s);
+	return true;
 }
 
 static void stormer_init(struct stormer *s, const struct broker *b, uint32_t seed)
@@ -211,8 +213,8 @@ static void a_storm_of_requests_is_answered_and_leaves_nothing(void **state)
 
 	for (unsigned i = 0; i < STORM_PEERS; i++)
 		stormer_init(&stormers[i], *state, i + (seed ? (uint32_t)atoi(seed) * 100 : 1));
-	for (unsigned i = 0; i < STORM_STEPS; i++)
-		step(&stormers[i * 7 % 13 % STORM_PEERS]);
+	for (unsigned turn = 0, steps = 0; steps < STORM_STEPS; turn++)
+		steps += step(&stormers[turn * 7 % 13 % STORM_PEERS]);
 	for (unsigned i = 0; i < STORM_PEERS; i++) {
 		struct stormer *s = &stormers[i];
 
