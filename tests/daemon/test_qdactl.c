@@ -174,9 +174,12 @@ static int setup_room(void **state)
 
 static bool no_child_left(void)
 {
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	return errno == ECHILD;
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, NULL, WNOHANG);
+	while (pid > 0);
+	return pid < 0 && errno == ECHILD;
 }
 
 /* Whatever was started is gone, and so is what it made. */
