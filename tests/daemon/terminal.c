@@ -32,6 +32,22 @@ static void clear_from(struct terminal *t, int y, int x, bool all)
 	}
 }
 
+static int within(int n, int end)
+{
+	return n < 0 ? 0 : n < end ? n : end - 1;
+}
+
+/* What was under way when the size changed may go to places that are no more: it is cleared. */
+static void move_to(struct terminal *t, int y, int x)
+{
+	if (!t->resized) {
+		assert_in_range(y, 0, t->rows - 1);
+		assert_in_range(x, 0, t->columns - 1);
+	}
+	t->y = within(y, t->rows);
+	t->x = within(x, t->columns);
+}
+
 static void line_feed(struct terminal *t)
 {
 	if (t->y + 1 < t->rows) {
@@ -92,16 +108,14 @@ static bool take_escape(struct terminal *t, const char *s, unsigned n)
 	case '>':
 		break;
 	case 'J':
+		t->resized &= t->y > 0 || t->x > 0;
 		clear_from(t, t->y, t->x, true);
 		break;
 	case 'K':
 		clear_from(t, t->y, t->x, false);
 		break;
 	case 'Y':
-		t->y = (unsigned char)s[2] - 32;
-		t->x = (unsigned char)s[3] - 32;
-		assert_in_range(t->y, 0, t->rows - 1);
-		assert_in_range(t->x, 0, t->columns - 1);
+		move_to(t, (unsigned char)s[2] - 32, (unsigned char)s[3] - 32);
 		break;
 	default:
 		fail_msg("a VT52 knows no escape sequence %c", s[1]);
@@ -198,6 +212,8 @@ void terminal_resize(struct terminal *t, int rows, int columns)
 	take_all(t);
 	t->rows = rows;
 	t->columns = columns;
+	t->resized = true;
+	move_to(t, t->y, t->x);
 	clear_from(t, 0, 0, true);
 	assert_int_equal(ioctl(t->fd, TIOCSWINSZ, &size), 0);
 }
@@ -268,5 +284,6 @@ int terminal_end(struct terminal *t)
 		;
 	terminal_close(t);
 	assert_int_equal(waitpid(t->pid, &status, 0), t->pid);
+	assert_false(t->resized); /* all was drawn anew */
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

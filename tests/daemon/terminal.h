@@ -17,6 +17,7 @@ struct terminal {
 	pid_t pid;
 	int fd;
 	int rows, columns, y, x;
+	bool resized;		/* and not yet cleared since */
 	char pending[16];	/* the beginning of a sequence or a character */
 	unsigned n_pending;
 	/* In a cell: a character with what combines with it; empty behind a wide one. */
