@@ -176,7 +176,7 @@ static int call(sd_bus *bus, const char *name)
 
 static void wait_for_name(sd_bus *bus, const char *name)
 {
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (call(bus, name) >= 0)
 			return;
 		usleep(10000);

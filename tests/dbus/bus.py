@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ SUM = "file:///libqda_sum_skel.so?qda_sum_skel_handle_invoke"
 ARGS = "file:///libqda_args_skel.so?qda_args_skel_handle_invoke"
 BAD = "file:///libqda_bad_skel.so?qda_bad_skel_handle_invoke"
 SKIP = 77
+PATIENCE = 60  # much more than anything needs that is to happen at once
 
 CONFIG = """<busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow user="*"/><allow own="org.freedesktop.PolicyKit1"/>
@@ -58,12 +60,18 @@ def spawn(*command, **options):
     return child
 
 
-def wait_for(condition, what, seconds=10):
+def wait_for(condition, what, seconds=PATIENCE):
     for _ in range(100 * seconds):
         if condition():
             return
         time.sleep(0.01)
     raise AssertionError("waited %d s in vain: %s" % (seconds, what))
+
+
+def listens(path):
+    """A socket that is only bound refuses."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as one:
+        return one.connect_ex(path) == 0
 
 
 class Bus:
@@ -102,7 +110,7 @@ class Qdad:
         dsp = self.dir + "/dsp.sock"
         self.dsp = spawn(os.environ["SOFTDSP"], "--socket", dsp, "--modules", os.environ["SKELS"],
                          stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(dsp), "the software DSP listens")
+        wait_for(lambda: listens(dsp), "the software DSP listens")
         self.config = self.dir + "/qdad.conf"
         self.write(config, dsp, bus.address)
         self.log = open(self.dir + "/log", "w+")
@@ -129,7 +137,7 @@ class Qdad:
     def close(self):
         """Ends in order: every account must be back at zero, which qdad asserts."""
         self.child.send_signal(signal.SIGTERM)
-        status = self.child.wait(timeout=30)
+        status = self.child.wait(PATIENCE)
         self.dsp.kill()
         self.dsp.wait()
         said = self.said()

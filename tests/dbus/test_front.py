@@ -57,7 +57,7 @@ def arguments(*pairs):
 
 def invoke(session, module, method, *pairs, **options):
     return session.Invoke(dbus.UInt64(module), dbus.UInt32(method), arguments(*pairs),
-                          dbus.Dictionary(options, signature="sv"), byte_arrays=True, timeout=20)
+                          dbus.Dictionary(options, signature="sv"), byte_arrays=True, timeout=house.PATIENCE)
 
 
 def place(buffer, offset, length):
@@ -288,7 +288,7 @@ def test_long_paths_are_not_looked_for(bus, qdad):
     caller = Caller(bus)
     for path in ("/a" * 128, PATH + "/session" + "/1" * 32000):
         message = dbus.lowlevel.MethodCallMessage(NAME, path, SESSION, "Close")
-        refused("NotFound", caller.bus.send_message_with_reply_and_block, message, 20)
+        refused("NotFound", caller.bus.send_message_with_reply_and_block, message, house.PATIENCE)
     caller.close()
 
 
@@ -321,7 +321,7 @@ def test_a_call_keeps_none_of_the_descriptors_that_came_with_it(bus, qdad):
     caller.send(NAME, path, SESSION, "Invoke", "tua(sv)a{sv}", call_body(module, 4, 0xffffffff, options=tag),
                 fds=[write])
     os.close(write)
-    assert select.select([read], [], [], 10)[0] and os.read(read, 1) == b"", "the daemon holds it"
+    assert select.select([read], [], [], house.PATIENCE)[0] and os.read(read, 1) == b"", "the daemon holds it"
     caller.send(NAME, path, SESSION, "Cancel", "t", struct.pack("<Q", 9))
     assert {caller.answer().text(), caller.answer().text()} >= {"running"}, "the call was over"
     os.close(read)
@@ -471,7 +471,7 @@ def test_a_channel_speaks_the_protocol(bus, qdad):
     body = b"\x08\x01\x10\x01"  # Hello {min_version 1, max_version 1}
     magic = int(os.environ["FRAME_MAGIC"], 0)
     channel.send(struct.pack("<HBBHHQ", magic, 1, 0, 1, len(body), 1) + body)
-    channel.settimeout(10)
+    channel.settimeout(house.PATIENCE)
     reply = channel.recv(65536)
     assert struct.unpack("<HBBHHQ", reply[:16])[3:4] == (1,) and b"qdad" in reply
     channel.close()
@@ -587,7 +587,7 @@ def test_a_name_that_vanishes_unheard_leaves_nothing(bus, qdad):
         wait_for(lambda: not watcher.bus.name_has_owner(victim.name), "the bus knows that it is gone")
     finally:
         qdad.child.send_signal(signal.SIGCONT)
-    wait_for(lambda: total(watcher, "sessions") == 0, "its session goes", 30)
+    wait_for(lambda: total(watcher, "sessions") == 0, "its session goes")
     os.close(null)
     for other in others:
         other.close()
@@ -642,7 +642,7 @@ def test_first_messages_keep_their_order(bus, qdad):
         for i in range(14):
             caller.bus.call_async(NAME, PATH, MANAGER, ("ListDomains", "Reload")[i % 2], "", (),
                                   lambda *_, i=i: (answers.append(i), i == 13 and loop.quit()),
-                                  lambda e: (answers.append(e), loop.quit()), timeout=10)
+                                  lambda e: (answers.append(e), loop.quit()), timeout=house.PATIENCE)
         loop.run()
         assert answers == list(range(14)), answers
         caller.close()
@@ -678,11 +678,12 @@ def test_a_bus_that_takes_nothing_is_left(bus, qdad):
         pass
     os.kill(bus.pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: "the bus takes no messages" in qdad.said(), "the daemon loses its patience", 60)
+        wait_for(lambda: "the bus takes no messages" in qdad.said(), "the daemon loses its patience",
+                 2 * house.PATIENCE)
     finally:
         os.kill(bus.pid, signal.SIGCONT)
     other = dbus.bus.BusConnection(bus.address)
-    wait_for(lambda: other.name_has_owner(NAME), "the daemon is there again", 20)
+    wait_for(lambda: other.name_has_owner(NAME), "the daemon is there again")
     other.close()
     assert most_memory(qdad.child.pid) - before < 300
     caller.close()

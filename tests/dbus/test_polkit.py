@@ -174,7 +174,7 @@ def test_a_question_keeps_no_descriptors(bus, qdad, questions, polkit):
         os.set_blocking(read, False)
         wire.send(NAME, "/org/qdad/Broker1", NAME + ".Manager", "Reload", fds=[write])
         os.close(write)
-        assert select.select([read], [], [], 10)[0] and os.read(read, 1) == b"", "the daemon holds it"
+        assert select.select([read], [], [], house.PATIENCE)[0] and os.read(read, 1) == b"", "the daemon holds it"
         assert "reload" in questions.readline()
 
     as_uid(1, bus, stranger)
