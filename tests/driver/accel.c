@@ -70,7 +70,7 @@ int accel_open(void)
 {
 	int fd = try_open();
 
-	for (int ms = 0; fd < 0 && ms < 10000; ms += 10) {
+	for (int ms = 0; fd < 0 && ms < 60000; ms += 10) {
 		usleep(10000);
 		fd = try_open();
 	}
@@ -151,7 +151,7 @@ struct drm_qda_event event_next(int fd)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct drm_qda_event event;
 
-	assert_int_equal(poll(&poll_fd, 1, 20000), 1);
+	assert_int_equal(poll(&poll_fd, 1, 60000), 1);
 	assert_int_equal(read(fd, &event, sizeof(event)), sizeof(event));
 	return event;
 }

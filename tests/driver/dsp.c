@@ -273,7 +273,7 @@ void dsp_stop(struct dsp *dsp)
 	close(dsp->stop);
 }
 
-/* Waits on dsp->changed, under dsp->lock; fails the test after 20 s. */
+/* Waits on dsp->changed, under dsp->lock; fails the test after a minute. */
 static void wait_changed(struct dsp *dsp, const struct timespec *until, const char *for_what)
 {
 	if (pthread_cond_timedwait(&dsp->changed, &dsp->lock, until) == 0)
@@ -282,18 +282,18 @@ static void wait_changed(struct dsp *dsp, const struct timespec *until, const ch
 	fail_msg("no %s came", for_what);
 }
 
-static struct timespec in_20_s(void)
+static struct timespec in_a_minute(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += 20;
+	t.tv_sec += 60;
 	return t;
 }
 
 void wait_gone(const volatile uint8_t *byte)
 {
-	const struct timespec until = in_20_s();
+	const struct timespec until = in_a_minute();
 	struct timespec now;
 
 	while (touch(byte) >= 0) {
@@ -315,7 +315,7 @@ static unsigned find_held(struct dsp *dsp, uint64_t ctx)
 
 struct fastrpc_msg dsp_take(struct dsp *dsp, uint64_t ctx)
 {
-	const struct timespec until = in_20_s();
+	const struct timespec until = in_a_minute();
 	struct fastrpc_msg msg;
 	unsigned i;
 
@@ -331,7 +331,7 @@ struct fastrpc_msg dsp_take(struct dsp *dsp, uint64_t ctx)
 
 void dsp_wait_held(struct dsp *dsp, unsigned n)
 {
-	const struct timespec until = in_20_s();
+	const struct timespec until = in_a_minute();
 
 	pthread_mutex_lock(&dsp->lock);
 	while (dsp->n_held < n)
@@ -341,7 +341,7 @@ void dsp_wait_held(struct dsp *dsp, unsigned n)
 
 void dsp_wait_seen(struct dsp *dsp, uint32_t method, unsigned n)
 {
-	const struct timespec until = in_20_s();
+	const struct timespec until = in_a_minute();
 
 	pthread_mutex_lock(&dsp->lock);
 	while (dsp->seen[method] < n)

@@ -34,7 +34,7 @@ for program; do
 done
 # Bank addresses that somebody forgot to give back make the module complain when it goes.
 # shellcheck disable=SC2086
-exec "$here/vm.sh" -t 1200 -o "$work/kernel.log" -a 'its context bank is lost until the DSP restarts' $options \
+exec "$here/vm.sh" -t 1500 -o "$work/kernel.log" -a 'its context bank is lost until the DSP restarts' $options \
 	-f "$work/qda.ko:/modules/qda.ko" -f "$work/vdsp/qda_vdsp.ko:/modules/qda_vdsp.ko" -- \
 	"export CMOCKA_MESSAGE_OUTPUT=TAP; status=0;
 	insmod /modules/qda.ko && insmod /modules/qda_vdsp.ko banks=4 || status=1;

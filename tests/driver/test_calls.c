@@ -92,7 +92,7 @@ static void an_event_has_the_handles_out(void **state)
 
 	assert_int_equal(submit(file, DSP_HANDLE, DRM_QDA_SC(DSP_ECHO, 0, 0, 2, 2), args, 9, NULL),
 			 0);
-	assert_int_equal(poll(&poll_fd, 1, 20000), 1);
+	assert_int_equal(poll(&poll_fd, 1, 60000), 1);
 	assert_int_equal(read(file, &got, sizeof(got)), sizeof(got) - 8);
 	assert_int_equal(got.event.base.length, sizeof(got) - 8);
 	assert_int_equal(got.event.user_data, 9);
@@ -488,6 +488,6 @@ int main(void)
 		cmocka_unit_test(many_threads_on_one_file),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -591,6 +591,6 @@ int main(void)
 		TEST(a_file_can_be_closed_when_its_pd_has_ended),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,7 +290,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_end_of_a_session, setup, teardown),
 	};
 
-	alarm(240);
+	alarm(600);
 	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (fail_nth < 0) {
 		puts("1..0 # SKIP this kernel fails no allocation on demand (CONFIG_FAULT_INJECTION)");

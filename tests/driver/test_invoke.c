@@ -488,6 +488,6 @@ int main(void)
 		cmocka_unit_test(descriptors_are_not_read_back),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

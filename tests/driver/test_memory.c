@@ -368,6 +368,6 @@ int main(void)
 		cmocka_unit_test(usage_is_shown),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

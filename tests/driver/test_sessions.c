@@ -438,6 +438,6 @@ int main(void)
 		TEST(sessions_end_in_every_state),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

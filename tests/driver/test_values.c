@@ -581,6 +581,6 @@ int main(void)
 		cmocka_unit_test(no_session_yet),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

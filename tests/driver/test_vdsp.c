@@ -43,7 +43,7 @@ static struct qda_vdsp_record record_next(int fd)
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	struct qda_vdsp_record record;
 
-	assert_int_equal(poll(&poll_fd, 1, 20000), 1);
+	assert_int_equal(poll(&poll_fd, 1, 60000), 1);
 	assert_int_equal(read(fd, &record, sizeof(record)), sizeof(record));
 	return record;
 }
@@ -450,8 +450,8 @@ static void a_message_wakes_one_reader(void **state)
 		settle_down(readers, DIM(readers));
 	}
 	assert_int_equal(answers, 50);
-	/* one each, and some for locks and page faults */
-	assert_in_range(sleeps(readers, DIM(readers)) - before, 50, 150);
+	/* One each, and some for locks and page faults; all of them each time would be 1000. */
+	assert_in_range(sleeps(readers, DIM(readers)) - before, 50, 500);
 	assert_int_equal(pd_end(w, w->client), 0);
 	for (size_t i = 0; i < DIM(readers); i++)
 		assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
@@ -645,7 +645,7 @@ static void a_restart_ends_everything_of_the_old_run(void **state)
 
 	assert_int_equal(touch(bank + addr), 0);
 	hold_call(w, 70);
-	assert_int_equal(poll(&poll_pd, 1, 20000), 1);
+	assert_int_equal(poll(&poll_pd, 1, 60000), 1);
 	close(w->control);
 	assert_int_equal(touch(bank + addr), -1);
 	assert_int_equal(poll(&poll_pd, 1, 0), 1);
@@ -698,6 +698,6 @@ int main(void)
 		TEST(memory_that_is_only_read_cannot_be_written),
 	};
 
-	alarm(120);
+	alarm(600);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

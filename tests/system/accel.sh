@@ -34,8 +34,8 @@ wait "$qdad"
 qdad=
 
 # Programs too early for the random numbers of so young a machine make the kernel tell when it has them. All of it takes
-# some minutes, twice as many where others work, too.
-options="-t 1800 -a random:.crng.init.done -f $picture:/picture/${picture##*/}"
+# some minutes, many more where others work, too.
+options="-t 3000 -a random:.crng.init.done -f $picture:/picture/${picture##*/}"
 add() {
 	options="$options $*"
 }

@@ -39,7 +39,7 @@ expect() { # STATUS PATTERN WHAT
 }
 
 until_true() { # COMMAND...
-	for _ in $(seq 300); do
+	for _ in $(seq 1500); do
 		! "$@" >/dev/null 2>&1 || return 0
 		sleep 0.2
 	done

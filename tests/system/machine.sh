@@ -113,7 +113,7 @@ fi
 # An emulated kernel of two CPUs that changes its own code at boot may trip over it. Then it boots anew; not when it got as
 # far as the test.
 for _ in 1 2 3; do
-	boot 1800 </dev/null || echo 'Bail out! the machine was switched off'
+	boot 3000 </dev/null || echo 'Bail out! the machine was switched off'
 	[ ! -s "$work/log" ] && grep -q 'Kernel panic' "$work/console" || break
 done
 flock -u 9
