@@ -14,7 +14,7 @@
 #include "driver/fastrpc/fastrpc.h"
 #include "driver/softdsp/wire.h"
 
-#define WAIT_MS		20000
+#define WAIT_MS		60000
 #define PAGE_AT		0x10000u	/* control page in each bank */
 #define SHELL_AT	0x20000u	/* shell image in each bank */
 #define MESSAGES_AT	0x100000u	/* message memory of a session */

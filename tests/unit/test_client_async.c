@@ -208,7 +208,7 @@ static void asynchronous_calls_end_in_dispatch(void **state)
 		struct pollfd p = { qda_fd(client), POLLIN, 0 };
 		int n;
 
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 60000), 1);
 		n = qda_dispatch(client, 0);
 		assert_true(n >= 0);
 		ended += n;

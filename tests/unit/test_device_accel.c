@@ -894,6 +894,6 @@ int main(void)
 		puts("no /dev/qda-vdsp0: qda.ko and qda_vdsp.ko are needed");
 		return 77;
 	}
-	alarm(300);
+	alarm(600);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
