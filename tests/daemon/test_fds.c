@@ -552,8 +552,11 @@ static void a_descriptor_that_cannot_be_received_is_refused(void **state)
 		peers[i] = peer_connect(b);
 	UNTIL (broker_fds(b) >= FEW_FDS)
 		;
-	peer_await(first, peer_post(first, REQUEST(BUFFER_IMPORT), NULL, 0, &fd, 1));
-	assert_int_equal(first->reply.status.code, EMFILE);
+	/* A DSP does not come up with so few, and each try has some of them for a moment: when it
+	 * ends, there is room until the next newcomer is let in. */
+	UNTIL (peer_await(first, peer_post(first, REQUEST(BUFFER_IMPORT), NULL, 0, &fd, 1))
+		       ->status.code == EMFILE)
+		assert_int_equal(first->reply.status.code, ENOTCONN);
 	peer_ok(first, REQUEST(LIST_DOMAINS));
 	close(fd);
 	for (unsigned i = 0; i < FEW_FDS; i++)
