@@ -75,25 +75,27 @@ static void wait_for_host(struct machine *m)
 	uv_poll_start(&m->listener, UV_READABLE, on_connection);
 }
 
-/* A socket file that nobody answers at was left by one who died. */
+/* A socket file that nobody answers at was left by one who died. One who serves a host, and has
+ * others waiting, is there, too, though connecting to it would take long. */
 static int remove_stale(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct stat st;
-	int err = 0;
+	int fd, err;
 
+	if (lstat(address->sun_path, &st) < 0)
+		return 0; /* if it is not for want of a file, bind() says so */
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (!lstat(address->sun_path, &st) && !S_ISSOCK(st.st_mode)) {
-		close(fd);
-		return -EEXIST;
-	}
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
-		err = -EADDRINUSE;
-	else if (errno == ECONNREFUSED && unlink(address->sun_path) < 0)
-		err = -errno;
+	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
 	close(fd);
-	return err;
+	if (!err || err == EAGAIN)
+		return -EADDRINUSE;
+	if (err == ECONNREFUSED && unlink(address->sun_path) < 0)
+		return -errno;
+	return 0;
 }
 
 /* The file's mode decides who may be the host: its owner and group. */

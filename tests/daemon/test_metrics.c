@@ -140,6 +140,19 @@ static void a_scraper_gets_all_of_it(void **state)
 	peer_free(p);
 }
 
+/* Another daemon, at another socket of requests, with the same one of metrics. */
+static void a_second_daemon_does_not_take_it(void **state)
+{
+	struct broker *b = *state;
+	char other[96], out[1024];
+	const char *argv[] = { QDAD, "--config", b->conf, "--socket", other, NULL };
+
+	snprintf(other, sizeof(other), "%s/other.sock", dir);
+	assert_int_equal(run_program(NULL, argv, out, sizeof(out)), 1);
+	assert_non_null(strstr(out, "cannot listen for metrics: Address already in use"));
+	close(dial());
+}
+
 static void only_metrics_are_served(void **state)
 {
 	static const char *const requests[][2] = {
@@ -390,6 +403,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		METRICS_TEST(a_scraper_gets_all_of_it, setup),
+		METRICS_TEST(a_second_daemon_does_not_take_it, setup),
 		METRICS_TEST(only_metrics_are_served, setup),
 		METRICS_TEST(what_is_no_request_is_ended, setup),
 		METRICS_TEST(who_is_one_too_many_waits, setup),

@@ -315,6 +315,31 @@ static int run_program(const char *a, const char *b, const char *c)
 	return WEXITSTATUS(status);
 }
 
+/* More hosts than may wait: connecting to it would block now. */
+static void one_that_is_busy_keeps_its_socket(void **state)
+{
+	char dir[] = "/tmp/softdsp-test-XXXXXX", path[64];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fds[16], n = 0;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	memcpy(address.sun_path, path, sizeof(path));
+	fds[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fds[n], (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fds[n++], 0), 0);
+	do {
+		assert_true(n < 16);
+		fds[n] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	} while (!connect(fds[n++], (struct sockaddr *)&address, sizeof(address)));
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(run_program("--socket", path, NULL), 1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	while (n)
+		close(fds[--n]);
+}
+
 static void what_is_no_socket_is_left_alone(void **state)
 {
 	char file[] = "/tmp/softdsp-test-XXXXXX";
@@ -381,6 +406,7 @@ int main(void)
 		T(a_pd_that_does_not_answer_holds_up_nobody),
 		T_WITH(a_skel_that_spins_runs_out_of_time, one_second),
 		cmocka_unit_test(the_next_host_is_served_when_the_first_is_gone),
+		cmocka_unit_test(one_that_is_busy_keeps_its_socket),
 		cmocka_unit_test(what_is_no_socket_is_left_alone),
 		cmocka_unit_test(wrong_options_are_refused),
 	};
