@@ -253,6 +253,16 @@ static int connect_socket(struct soft *soft)
 	return fd;
 }
 
+/* What to do when nothing answers there. */
+static const char *remedy(int error)
+{
+	if (error == EACCES)
+		return "let the user of this daemon write to it";
+	if (error == EAGAIN)
+		return "it serves another host, and more wait; give each broker its own";
+	return "start qda-softdsp.service";
+}
+
 static int open_control(struct soft *soft, int fd)
 {
 	struct soft_channel *control = malloc(sizeof(*control));
@@ -276,8 +286,8 @@ static void attempt(struct soft *soft)
 		return;
 	}
 	if (fd < 0) {
-		down(soft, "no software DSP at %s (%s): start qda-softdsp.service",
-		     soft->socket_path, strerrordesc_np(-fd));
+		down(soft, "no software DSP at %s (%s): %s", soft->socket_path,
+		     strerrordesc_np(-fd), remedy(-fd));
 		return;
 	}
 	r = open_control(soft, fd);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -72,6 +73,28 @@ static void an_absent_dsp_is_named_and_waited_for(void **state)
 	assert_int_equal(f->rig.state, QDA_DEVICE_STARTING);
 	dsp_hello(&f->dsp, 7, true);
 	rig_wait_state(&f->rig, QDA_DEVICE_UP);
+}
+
+/* As a software DSP that serves one host, and has no room for more to wait. */
+static void a_dsp_of_another_host_is_said_to_be(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const int host = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	rig_wait_states(&f->rig, 1);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.100s.new", f->dsp.path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(connect(host, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(rename(addr.sun_path, f->dsp.path), 0);
+	rig_wait_states(&f->rig, 2);
+	assert_int_equal(f->rig.state, QDA_DEVICE_DOWN);
+	assert_non_null(strstr(f->rig.why, "it serves another host"));
+	assert_int_equal(unlink(f->dsp.path), 0);
+	close(host);
+	close(listener);
 }
 
 static void info_is_the_hello(void **state)
@@ -725,6 +748,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ALONE(an_absent_dsp_is_named_and_waited_for),
+		ALONE(a_dsp_of_another_host_is_said_to_be),
 		TEST(info_is_the_hello),
 		ALONE(another_version_is_refused),
 		ALONE(no_banks_are_refused),
