@@ -7,6 +7,7 @@
 
 #include "internal.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
@@ -54,6 +55,22 @@ static int take_user(struct check *c, const char *name)
 	for (int i = 0; i < n; i++)
 		add_group(c, groups[i]);
 	return -1;
+}
+
+/* As the broker sees this process, which need not have the groups that its user would get today. */
+static int take_self(struct check *c)
+{
+	gid_t groups[QDA_GROUPS_MAX];
+	int n = getgroups(QDA_GROUPS_MAX, groups), r = -1;
+
+	c->request.policy_check.uid = geteuid();
+	c->request.policy_check.gid = getegid();
+	if (n < 0)
+		return fail(-errno, "the groups of this process cannot be had: %s",
+			    strerror(errno));
+	for (int i = 0; i < n && r < 0; i++)
+		r = add_group(c, groups[i]);
+	return r;
 }
 
 static int take_group(struct check *c, const char *name)
@@ -115,7 +132,6 @@ static int parse_command(struct check *c, int argc, char **argv)
 		{ "module", required_argument, NULL, 'm' },
 		{ 0 },
 	};
-	char self[16];
 	int o, r;
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
@@ -127,10 +143,7 @@ static int parse_command(struct check *c, int argc, char **argv)
 		return usage_error(c->verb, "what can be done is: check");
 	if (!c->request.policy_check.action)
 		return usage_error(c->verb, "--action is needed");
-	if (c->has_user)
-		return -1;
-	snprintf(self, sizeof(self), "%u", getuid());
-	return take_user(c, self);
+	return c->has_user ? -1 : take_self(c);
 }
 
 static int take_verdict(void *data, const struct qda_delivery *in, struct qda_error *err)
@@ -221,7 +234,8 @@ const struct verb verb_policy = {
 	"  parked    make calls that hold no slot\n"
 	"  status, reload, quota, kill   what administrators do\n"
 	"Who and where:\n"
-	"  --user NAME|UID    with its groups on this machine; default: you\n"
+	"  --user NAME|UID    with its groups on this machine; default: you, with those of\n"
+	"                     this process\n"
 	"  --group NAME|GID   one more group; may be given several times\n"
 	"  --unit UNIT        as if run by this system unit\n"
 	"  --domain DOMAIN    default: the first one\n"

@@ -128,6 +128,10 @@ int qda_question_parse(const struct qda_core *core, const char *action, const ch
 	*question = (struct qda_question){ .domain = domain, .module = module, .kind = kind };
 	if (!*domain)
 		question->domain = first ? first->name : "";
+	else if (!qda_core_find_domain(core, domain))
+		return qda_fail(fail, ENODEV,
+				"there is no domain \"%s\": qdactl list shows those there are",
+				domain);
 	if (!find_wish(action, question))
 		return qda_fail(fail, EINVAL,
 				"there is no action \"%s\": use, session, dirs, urgent, parked, module, "

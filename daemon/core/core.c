@@ -53,7 +53,7 @@ int qda_core_new(const struct qda_core_config *config, struct qda_rules *rules,
 	return 0;
 }
 
-struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name)
+struct qda_domain *qda_core_find_domain(const struct qda_core *core, const char *name)
 {
 	struct qda_domain *domain;
 

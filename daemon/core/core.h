@@ -123,7 +123,7 @@ void qda_core_apply(struct qda_core *core, struct qda_rules *rules);
  * back at zero. */
 struct qda_core *qda_core_free(struct qda_core *core);
 
-struct qda_domain *qda_core_find_domain(struct qda_core *core, const char *name);
+struct qda_domain *qda_core_find_domain(const struct qda_core *core, const char *name);
 
 /* The account of a principal's uid under the quota rule that is about it, made when it is not there
  * yet. */

@@ -29,6 +29,7 @@ static int setup_system(void **state)
 					 "[policy 20-no-args]\nuser=54331\nmodule=file:///libqda_args*\n"
 					 "allow=no\n"
 					 "[policy 30-plain]\nuser=54331\nkind=unsigned\nallow=yes\n"
+					 "[policy 40-group]\ngroup=54336\nallow=yes\n"
 					 "[policy 50-usual]\nuser=54335\nallow=yes\n",
 			       .system = true,
 		       });
@@ -234,6 +235,8 @@ static void policy_check_names_the_rule(void **state)
 	assert_int_equal(QDACTL_RUN(*state, "policy", "check", "--action", "kill"), 0);
 	QDACTL_FAILS(*state, getuid(), 1, "there is no action \"frob\"", "policy", "check",
 		     "--action", "frob");
+	QDACTL_FAILS(*state, getuid(), 1, "there is no domain \"xdsp\"", "policy", "check",
+		     "--action", "session", "--domain", "xdsp");
 	QDACTL_FAILS(*state, getuid(), 1, "(--module URI)", "policy", "check", "--action", "module");
 }
 
@@ -247,12 +250,25 @@ static void policy_about_others_is_told_with_a_rule_only(void **state)
 				   "0"), 0);
 }
 
+/* Of a user who is in no group on this machine. */
+static void the_caller_has_the_groups_of_its_process(void **state)
+{
+	const char *argv[] = { "/usr/bin/setpriv", "--reuid=54330", "--regid=54330", "--groups=54336",
+			       QDACTL, "policy", "check", "--action", "session", NULL };
+	char out[256];
+
+	need_root();
+	assert_int_equal(run_program(*state, argv, out, sizeof(out)), 0);
+	assert_string_equal(out, "54330 may open such a session: rule \"40-group\" says so\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_WITH(policy_check_says_what_an_attempt_gives, setup_system),
 		TEST_WITH(policy_check_names_the_rule, setup_system),
 		TEST_WITH(policy_about_others_is_told_with_a_rule_only, setup_system),
+		TEST_WITH(the_caller_has_the_groups_of_its_process, setup_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
