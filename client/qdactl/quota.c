@@ -24,6 +24,7 @@ struct quota {
 /* --- get --- */
 
 struct page {
+	const struct quota *quota;
 	struct json_object *rows;
 	uint64_t next;
 };
@@ -63,12 +64,23 @@ static struct json_object *row_json(const struct qda_msg_quota_row *row)
 	return o;
 }
 
+/* All, what a user has with its clients, or one client. */
+static bool is_wanted(const struct quota *q, const struct qda_msg_quota_row *row)
+{
+	if (q->has_client)
+		return row->scope == QDA_QUOTA_CONNECTION && row->client == q->set.quota_set.client;
+	if (q->has_user && (row->scope == QDA_QUOTA_TOTAL || row->uid != q->set.quota_set.uid))
+		return false;
+	return !q->set.quota_set.rule || !strcmp(row->rule, q->set.quota_set.rule);
+}
+
 static int take_page(void *data, const struct qda_delivery *in, struct qda_error *err)
 {
 	struct page *page = data;
 
 	for (uint32_t i = 0; i < in->reply->quota_get.n; i++)
-		json_object_array_add(page->rows, row_json(&in->reply->quota_get.rows[i]));
+		if (is_wanted(page->quota, &in->reply->quota_get.rows[i]))
+			json_object_array_add(page->rows, row_json(&in->reply->quota_get.rows[i]));
 	page->next = in->reply->quota_get.next;
 	return 0;
 }
@@ -115,7 +127,7 @@ static void print_row(const struct quota *q, struct json_object *row)
 
 static int get(const struct quota *q, struct qda_client *client)
 {
-	struct page page = { json_object_new_array(), 0 };
+	struct page page = { q, json_object_new_array(), 0 };
 	struct qda_error e;
 	int r = 0;
 
@@ -127,9 +139,11 @@ static int get(const struct quota *q, struct qda_client *client)
 		if (r || !page.next)
 			break;
 	}
-	if (r) {
+	if (r || !json_object_array_length(page.rows)) {
 		json_object_put(page.rows);
-		return fail_error(&e);
+		return r ? fail_error(&e)
+			 : fail(-ENOENT, "there is nothing of that %s, or it is not yours to see",
+				q->has_client ? "client" : "user");
 	}
 	if (common.json) {
 		print_json(page.rows);
@@ -200,8 +214,6 @@ static int take_scope(struct quota *q, int argc, char **argv, int *first)
 
 	if (q->has_user + q->has_client + total != 1)
 		return usage_error(q->verb, "one of these is needed: total, --user, --client");
-	if (q->set.quota_set.rule && !q->has_user)
-		return usage_error(q->verb, "--rule goes with --user");
 	q->set.quota_set.scope = total	       ? QDA_QUOTA_TOTAL
 				 : q->has_user ? QDA_QUOTA_UID
 					       : QDA_QUOTA_CONNECTION;
@@ -262,7 +274,11 @@ static int run_quota(const struct verb *verb, int argc, char **argv)
 	setting = argc && !strcmp(argv[0], "set");
 	if (argc && !setting)
 		return usage_error(verb, "what is \"%s\"?", argv[0]);
+	if (!setting && q.has_user && q.has_client)
+		return usage_error(verb, "--user or --client, not both");
 	r = setting ? take_scope(&q, argc, argv, &first) : -1;
+	if (r < 0 && q.set.quota_set.rule && !q.has_user)
+		return usage_error(verb, "--rule goes with --user");
 	if (r >= 0)
 		return r;
 	r = connect_broker(&client);
@@ -276,12 +292,13 @@ static int run_quota(const struct verb *verb, int argc, char **argv)
 const struct verb verb_quota = {
 	"quota",
 	"limits and what is used of them; change them",
-	"Usage: qdactl quota [--all] [--json]\n"
+	"Usage: qdactl quota [--all] [--json] [--user NAME|UID [--rule RULE] | --client ID]\n"
 	"       qdactl quota set total RESOURCE=LIMIT...\n"
 	"       qdactl quota set --user NAME|UID [--rule RULE] RESOURCE=LIMIT...\n"
 	"       qdactl quota set --client ID RESOURCE=LIMIT...\n"
 	"Shows what all clients together, each user, and each client use, may use, used at\n"
-	"most, and how often they were refused more; --all: also what is not in use.\n"
+	"most, and how often they were refused more, or one of them; --all: also what is\n"
+	"not in use.\n"
 	"set changes limits, one after the other, and says each that is set. They hold until\n"
 	"the configuration is read again (those of a client: until it goes). LIMIT may end\n"
 	"in K, M or G. A limit below what is in use takes nothing away: it refuses the\n"

@@ -97,8 +97,8 @@ static void show_daemon(struct json_object *d)
 	       number(d, "clients"), number(d, "clients") == 1 ? "" : "s", number(d, "sessions"),
 	       number(d, "sessions") == 1 ? "" : "s",
 	       format_bytes(number(d, "buffer_bytes"), memory));
-	printf("   calls: %" PRIu64 " done, %" PRIu64 " requests refused\n", number(d, "calls"),
-	       number(d, "refused"));
+	printf("   calls: %" PRIu64 " done, %" PRIu64 " requests refused for a quota\n",
+	       number(d, "calls"), number(d, "refused"));
 }
 
 static void show_domains(struct json_object *rows)
@@ -258,7 +258,7 @@ const struct verb verb_list = {
 	"DSP domains, clients and sessions",
 	"Usage: qdactl list [--json] [--socket PATH]\n"
 	"Lists the DSP domains, and the clients and sessions that you may see: your own\n"
-	"ones; all of them for root.\n",
+	"ones; all of them for root, and whom the policy gives admin=status.\n",
 	run_list,
 };
 
@@ -270,8 +270,9 @@ const struct verb verb_status = {
 	"  RUNNING   calls on the DSP now; of a client, and those that wait for it\n"
 	"  QUEUED    calls that wait for the DSP\n"
 	"  CALLS     calls that have ended\n"
-	"  REFUSED   requests that failed a check, a quota or the policy\n"
+	"  REFUSED   requests refused for a quota\n"
 	"  DSP TIME  time during which calls held the DSP\n"
-	"Clients and sessions are your own ones; all of them for root.\n",
+	"Clients and sessions are your own ones; all of them for root, and whom the policy\n"
+	"gives admin=status.\n",
 	run_status,
 };

@@ -154,6 +154,8 @@ static int run_top(const struct verb *verb, int argc, char **argv)
 	struct top t = { .key = TOP_SHARE };
 	bool only_once = false;
 	double delay = 1;
+	uint64_t number;
+	uint32_t uid;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "hd:s:u:", options, NULL)) >= 0) {
@@ -172,6 +174,9 @@ static int run_top(const struct verb *verb, int argc, char **argv)
 						   "id, not \"%s\"", optarg);
 			break;
 		case 'u':
+			/* -1 is who has no number where the broker runs. */
+			if (!parse_user(optarg, &uid) && !parse_uint(optarg, UINT32_MAX, &number))
+				return usage_error(verb, "there is no user \"%s\" here", optarg);
 			snprintf(t.only_user, sizeof(t.only_user), "%s", optarg);
 			break;
 		default:
@@ -204,6 +209,7 @@ const struct verb verb_top = {
 	"  --delay N    seconds between looks (1)\n"
 	"  --sort KEY   share (default), calls, memory, refused, id\n"
 	"  --user USER  only clients of that user\n"
-	"Clients are your own ones; all of them for root.\n",
+	"Clients are your own ones; all of them for root, and whom the policy gives\n"
+	"admin=status.\n",
 	run_top,
 };

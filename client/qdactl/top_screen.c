@@ -196,6 +196,7 @@ static void sort_by(struct screen *s, enum top_key key)
 {
 	s->top->key = key;
 	s->top->reverse = false;
+	s->first = 0;
 	top_arrange(s->top);
 }
 
@@ -232,6 +233,7 @@ static bool take_key(struct screen *s, int c)
 		break;
 	case 'r':
 		s->top->reverse = !s->top->reverse;
+		s->first = 0;
 		break;
 	case 'u':
 		if (!ask(s, "Only which user? (nothing: all) ", s->top->only_user,

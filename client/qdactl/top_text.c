@@ -75,12 +75,12 @@ void top_line_broker(const struct top *t, int width, char out[TOP_LINE])
 		 format_time(t->uptime_ns, up), t->n_all, t->n_all == 1 ? "" : "s");
 	if (t->n_clients < t->n_all)
 		snprintf(s + strlen(s), sizeof(s) - strlen(s), ", %u shown", t->n_clients);
-	snprintf(s + strlen(s), sizeof(s) - strlen(s), "; by %s%s", top_key_name(t->key),
-		 t->reverse ? ", reversed" : "");
 	if (*t->only_user)
 		snprintf(s + strlen(s), sizeof(s) - strlen(s), "; user %s", t->only_user);
 	if (*t->only_text)
 		snprintf(s + strlen(s), sizeof(s) - strlen(s), "; \"%s\"", t->only_text);
+	snprintf(s + strlen(s), sizeof(s) - strlen(s), "; by %s%s", top_key_name(t->key),
+		 t->reverse ? ", reversed" : "");
 	put(&l, s, width);
 }
 

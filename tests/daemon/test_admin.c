@@ -58,6 +58,9 @@ static void wrong_arguments_are_said_and_end_with_2(void **state)
 		{ "one of these is needed", { "quota", "set", "--user", "0", "--client", "1", "calls=1" } },
 		{ "which RESOURCE=LIMIT", { "quota", "set", "total" } },
 		{ "--rule goes with --user", { "quota", "set", "total", "--rule", "x", "calls=1" } },
+		{ "--user or --client, not both", { "quota", "--user", "0", "--client", "1" } },
+		{ "--rule goes with --user", { "quota", "--rule", "x" } },
+		{ "no user \"no-such-user\"", { "top", "--user", "no-such-user" } },
 		{ "no user \"no-such-user\"", { "quota", "set", "--user", "no-such-user", "calls=1" } },
 		{ "no number of a client: \"x\"", { "quota", "set", "--client", "x", "calls=1" } },
 		{ "are needed", { "kill" } },
@@ -212,6 +215,25 @@ static void quota_as_text_says_the_same(void **state)
 	assert_null(strstr(said.out, "  maps "));
 	assert_int_equal(QDACTL_RUN(*state, "quota", "--all"), 0);
 	expect_text(said.out, "  maps                    0 ");
+	user_free(&u);
+}
+
+static void quota_of_one_is_that_ones(void **state)
+{
+	struct user u = user_new(*state, QDA_NULL_URI);
+	char uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", getuid());
+	assert_int_equal(QDACTL_RUN(*state, "quota", "--user", uid, "--rule", "default"), 0);
+	assert_null(strstr(said.out, "ALL CLIENTS TOGETHER"));
+	expect_text(said.out, "USER ");
+	expect_text(said.out, "CLIENT 1 test, user ");
+	assert_int_equal(QDACTL_RUN(*state, "quota", "--client", "1"), 0);
+	assert_null(strstr(said.out, "USER "));
+	expect_text(said.out, "CLIENT 1 test, user ");
+	QDACTL_FAILS(*state, getuid(), 1, "nothing of that client", "quota", "--client", "4711");
+	QDACTL_FAILS(*state, getuid(), 1, "nothing of that user", "quota", "--user", uid, "--rule",
+		     "another");
 	user_free(&u);
 }
 
@@ -535,6 +557,7 @@ int main(void)
 		TEST(what_is_no_limit_is_said),
 		TEST_WITH(quota_tells_use_limit_peak_and_refusals, setup_two_sessions),
 		TEST(quota_as_text_says_the_same),
+		TEST(quota_of_one_is_that_ones),
 		TEST(quota_of_many_clients_is_told_once_each),
 		TEST_WITH(quota_of_many_users_is_told_once_each_and_to_each_its_own, setup_system),
 		TEST(quota_set_changes_what_is_refused_until_reload),
