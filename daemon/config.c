@@ -213,8 +213,8 @@ static bool take_value(const struct qda_place *at, const char *section)
 		return qda_take_policy(at, section + 7);
 	if (!strcmp(section, "total"))
 		return qda_take_limit(at, at->config->rules->total_limits);
-	return qda_complain(at, "no such section: [daemon], [domain NAME], [policy NAME], [connection], "
-			    "[quota NAME], [total]");
+	return qda_complain(at, "in [%.60s]: no such section: [daemon], [domain NAME], [policy NAME], "
+			    "[connection], [quota NAME], [total]", section);
 }
 
 /* One file being read. */

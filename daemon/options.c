@@ -15,25 +15,26 @@
 
 static const char usage[] =
 	"Usage: qdad [--user] [OPTION]...\n"
-	"Shares the DSP of this machine among programs. Without --user it is the system service.\n"
+	"Shares the DSP of this machine among programs. Without --user it is the system\n"
+	"service.\n"
 	"\n"
-	"  --user             serve the programs of this user only, with a software DSP if "
-	"nothing\n"
-	"                     else is configured or can be opened; no root needed\n"
-	"  --config FILE      read this file instead of " QDA_SYSCONFDIR
-	"/qdad/qdad.conf and\n                     qdad.conf.d/*.conf\n"
-	"                     (--user: qdad/qdad.conf in $XDG_CONFIG_HOME or ~/.config)\n"
-	"  --socket PATH      listen here instead of /run/qdad/qdad.sock (--user:\n"
-	"                     $XDG_RUNTIME_DIR/qdad/qdad.sock)\n"
-	"  --modules DIR      with --user: where DSP libraries are looked for; may be repeated.\n"
-	"                     Default: $DSP_LIBRARY_PATH (directories with ; or : between them),\n"
-	"                     then " QDA_MODULEDIR "\n"
-	"  --ready-fd N       write \"ready\" and a newline there when clients may connect\n"
-	"  --check-config     read the configuration, say what is wrong with it, and end\n"
+	"  --user          serve the programs of this user only, with a software DSP if\n"
+	"                  nothing else is configured or can be opened; no root needed\n"
+	"  --config FILE   read this file instead of\n"
+	"                  " QDA_SYSCONFDIR "/qdad/qdad.conf and qdad.conf.d/*.conf\n"
+	"                  (--user: qdad/qdad.conf in $XDG_CONFIG_HOME or ~/.config)\n"
+	"  --socket PATH   listen here instead of /run/qdad/qdad.sock (--user:\n"
+	"                  $XDG_RUNTIME_DIR/qdad/qdad.sock)\n"
+	"  --modules DIR   where a software DSP that qdad starts looks for DSP libraries;\n"
+	"                  may be repeated. Default: with --user $DSP_LIBRARY_PATH\n"
+	"                  (directories with ; or : between them), then what is configured,\n"
+	"                  then " QDA_MODULEDIR "\n"
+	"  --ready-fd N    write \"ready\" and a newline there when clients may connect\n"
+	"  --check-config  read the configuration, say what is wrong with it, and end\n"
 	"  --help, --version\n"
 	"\n"
-	"SIGHUP reads the configuration anew; one with errors changes nothing. "
-	"SIGTERM and SIGINT let calls end (drain_ms), then stop; a second one stops at once.\n";
+	"SIGHUP reads the configuration anew; one with errors changes nothing. SIGTERM\n"
+	"and SIGINT let calls end (drain_ms), then stop; a second one stops at once.\n";
 
 /* What it says is for administrators to act on: in the journal a warning. */
 void qdad_say(const char *format, ...)

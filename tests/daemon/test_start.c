@@ -236,7 +236,7 @@ static void errors_in_a_configuration_name_place_key_and_value(void **state)
 		{ "[daemon]\ndrain_ms=-1\n", ":2:", "drain_ms=-1" },
 		{ "[daemon]\nsession_in_flight=128\n", ":2:", "1 to 127" },
 		{ "[daemon]\ncolour=red\n", ":2:", "colour=red" },
-		{ "[demon]\nhello_ms=1\n", ":2:", "no such section" },
+		{ "[demon]\nhello_ms=1\n", ":2:", "in [demon]: no such section" },
 		{ "[connection]\nsession=1\n", ":2:", "session=1" },
 		{ "[connection]\nsessions=1x\n", ":2:", "sessions=1x" },
 		{ "[connection]\nsessions=\n", ":2:", "sessions=" },
