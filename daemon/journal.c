@@ -40,6 +40,7 @@ static const struct kind {
 
 static struct {
 	uint64_t (*now)(void);	/* NULL: nothing is written */
+	bool plain;		/* to standard error */
 	struct qda_journal_limit limit;
 } journal;
 
@@ -60,16 +61,24 @@ bool qda_journal_take(struct qda_journal_limit *limit, uid_t uid, unsigned kind,
 	return ++slot->n <= QDA_JOURNAL_BURST;
 }
 
-bool qda_journal_begin(uint64_t (*now)(void))
+bool qda_journal_begin(uint64_t (*now)(void), bool plain)
 {
-	journal.now = getenv("JOURNAL_STREAM") ? now : NULL;
+	journal.plain = !getenv("JOURNAL_STREAM");
+	journal.now = plain || !journal.plain ? now : NULL;
 	return journal.now;
+}
+
+bool qda_journal_is_open(void)
+{
+	return journal.now && !journal.plain;
 }
 
 static bool is_of(const struct qda_happening *happening, const struct kind *kind)
 {
 	if (strcmp(kind->what, happening->what))
 		return false;
+	if (journal.plain && !strcmp(kind->what, "reload"))
+		return false; /* who reloads says it, as with --user */
 	if (kind->code == FAILED)
 		return happening->code;
 	return !kind->code || kind->code == happening->code;
@@ -121,6 +130,23 @@ static void say_who(const struct qda_happening *happening, char *text, size_t si
 		snprintf(text, size, "client %" PRIu64 " (uid %u), ", client->id, who->uid);
 }
 
+/* The message, in one line: some of it is the DSP's. */
+static void write_line(char *message, const struct qda_client *client, unsigned left_out)
+{
+	char about[64] = "", more[64] = "";
+
+	message += strlen("MESSAGE=");
+	for (char *c = message; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	if (client)
+		snprintf(about, sizeof(about), " [client %" PRIu64 ", uid %u]", client->id,
+			 client->principal.uid);
+	if (left_out)
+		snprintf(more, sizeof(more), " (%u more were left out before)", left_out);
+	fprintf(stderr, "qdad: %s%s%s\n", message, about, more);
+}
+
 void qda_journal_happened(const struct qda_happening *happening)
 {
 	const struct kind *kind = journal.now ? find(happening) : NULL;
@@ -149,6 +175,10 @@ void qda_journal_happened(const struct qda_happening *happening)
 	    happening->domain ? ": " : "", kind->says,
 	    happening->text && *happening->text ? ": " : "", who,
 	    happening->text ? happening->text : "");
+	if (journal.plain) {
+		write_line(entry.text[entry.n - 1], client, left_out);
+		return;
+	}
 	if (left_out)
 		add(&entry, "QDA_LEFT_OUT=%u", left_out);
 	sd_journal_sendv(entry.field, entry.n);

@@ -15,9 +15,11 @@ struct qda_happening;
 
 #define QDA_JOURNAL_BURST 10u	/* entries a minute, for each user and kind */
 
-/* Write entries from now on, if this program's errors go to the journal (it is a service). False: they
- * do not. */
-bool qda_journal_begin(uint64_t (*now)(void));
+/* Write entries from now on, if this program's errors go to the journal (it is a service); else, if
+ * `plain`, each as a line to standard error. False: neither. */
+bool qda_journal_begin(uint64_t (*now)(void), bool plain);
+/* Entries go to the journal, those of reloads, too. */
+bool qda_journal_is_open(void);
 /* For core: as a watcher of everything. */
 void qda_journal_happened(const struct qda_happening *happening);
 

@@ -232,7 +232,9 @@ static int make_core(struct qdad *q)
 		.random = next_random,
 		.user_mode = q->config.user_mode,
 		.daemon_uid = getuid(),
-		.happened = qda_journal_begin(uv_hrtime) ? qda_journal_happened : NULL,
+		/* Who has a broker of their own sees what their programs print. */
+		.happened = qda_journal_begin(uv_hrtime, !q->config.user_mode) ?
+				    qda_journal_happened : NULL,
 	};
 	int r = qda_core_new(&core, q->config.rules, &q->core);
 

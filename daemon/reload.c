@@ -12,6 +12,7 @@
 #include "core/domain.h"
 #include "core/monitor.h"
 #include "front/front.h"
+#include "journal.h"
 #include "qdad.h"
 
 /* What cannot change while running, for people: "socket, [domain cdsp] node". */
@@ -146,8 +147,8 @@ static void tell(const struct qdad *q, const struct qda_client *by, const struct
 						      .is_private = true,
 						      .code = fail->code,
 						      .text = fail->text });
-	if (q->core->config.happened)
-		return; /* the journal has it */
+	if (qda_journal_is_open())
+		return;
 	if (fail->code)
 		qdad_say("%s; the configuration that was read before is kept", fail->text);
 	else

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,7 +92,7 @@ static uint64_t no_time(void)
 static int begin_entries(void **state)
 {
 	assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
-	assert_true(qda_journal_begin(no_time));
+	assert_true(qda_journal_begin(no_time, false));
 	return 0;
 }
 
@@ -143,6 +145,29 @@ static void what_was_ended_is_written(void **state)
 	assert_non_null(strstr(entry, ": session 4 of client 7 (uid 1000), by client 37"));
 }
 
+/* A service of another manager, or none: what lines they are, and that they cannot become two. */
+static void without_a_journal_they_are_lines(void **state)
+{
+	static const char expected[] = "qdad: cdsp: a session was lost: a?b [client 7, uid 1000]\n";
+	const struct qda_client client = { .id = 7, .principal = { .uid = 1000 } };
+	int saved = dup(2), file = memfd_create("lines", MFD_CLOEXEC);
+	char line[128] = "";
+
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_false(qda_journal_begin(no_time, false));
+	assert_true(qda_journal_begin(no_time, true));
+	assert_false(qda_journal_is_open());
+	assert_int_equal(dup2(file, 2), 2);
+	qda_journal_happened(&(struct qda_happening){
+		.what = "session-lost", .client = &client, .domain = "cdsp", .text = "a\nb" });
+	qda_journal_happened(&(struct qda_happening){ .what = "reload", .text = "" });
+	assert_int_equal(dup2(saved, 2), 2);
+	close(saved);
+	assert_int_equal(pread(file, line, sizeof(line) - 1, 0), strlen(expected));
+	assert_string_equal(line, expected);
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +177,7 @@ int main(void)
 		cmocka_unit_test_setup(a_reload_is_written_good_or_failed, begin_entries),
 		cmocka_unit_test_setup(refusals_are_written_by_their_code, begin_entries),
 		cmocka_unit_test_setup(what_was_ended_is_written, begin_entries),
+		cmocka_unit_test(without_a_journal_they_are_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
