@@ -56,6 +56,8 @@ struct qda_device_buffer {
 	uint64_t size;
 	void *view;			/* the daemon's own, or NULL */
 	struct soft_buffer_mappings mappings;	/* one a session at most */
+	uv_loop_t *loop;
+	uv_work_t closing;
 };
 
 /* A buffer in the address space of one session. Made at first use, kept while the buffer is; owned

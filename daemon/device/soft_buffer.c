@@ -16,10 +16,14 @@
 #include <unistd.h>
 
 #include "device/soft.h"
+#include "util/container.h"
+#include "util/stall.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U	/* Linux 6.3 */
 #endif
+
+#define BLOCKS_AT_ONCE 2048	/* of 512 bytes: 1 MiB */
 
 static int check_size(uint64_t size)
 {
@@ -27,7 +31,8 @@ static int check_size(uint64_t size)
 }
 
 /* Takes over fd on success. */
-static int new_buffer(int fd, uint64_t size, bool read_only, struct qda_device_buffer **out)
+static int new_buffer(struct qda_device *dev, int fd, uint64_t size, bool read_only,
+		      struct qda_device_buffer **out)
 {
 	struct qda_device_buffer *buffer = calloc(1, sizeof(*buffer));
 
@@ -37,6 +42,7 @@ static int new_buffer(int fd, uint64_t size, bool read_only, struct qda_device_b
 	buffer->size = size;
 	buffer->read_only = read_only;
 	buffer->refs = 1;
+	buffer->loop = soft_of(dev)->loop;
 	LIST_INIT(&buffer->mappings);
 	*out = buffer;
 	return 0;
@@ -69,7 +75,7 @@ int soft_buffer_create(struct qda_device *dev, uint64_t size, struct qda_device_
 	fd = memory(size);
 	if (fd < 0)
 		return fd;
-	r = new_buffer(fd, size, false, out);
+	r = new_buffer(dev, fd, size, false, out);
 	if (r < 0)
 		close(fd);
 	return r;
@@ -119,7 +125,7 @@ int soft_buffer_import(struct qda_device *dev, int fd, uint64_t size, bool read_
 	copy = read_only ? reopen_read_only(fd) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	r = new_buffer(copy, size, read_only, out);
+	r = new_buffer(dev, copy, size, read_only, out);
 	if (r < 0)
 		close(copy);
 	return r;
@@ -144,13 +150,32 @@ void *soft_buffer_view(struct qda_device_buffer *buffer)
 	return view;
 }
 
-static void buffer_unref(struct qda_device_buffer *buffer)
+static void close_memory(uv_work_t *work)
 {
-	if (--buffer->refs)
-		return;
+	struct qda_device_buffer *buffer = container_of(work, struct qda_device_buffer, closing);
+
 	if (buffer->view)
 		munmap(buffer->view, buffer->size);
 	close(buffer->fd);
+}
+
+static void on_closed(uv_work_t *work, int status)
+{
+	qda_stall_mark();
+	free(container_of(work, struct qda_device_buffer, closing));
+}
+
+/* Giving back much memory takes its time, on a thread of libuv's: 50 us for 1 MiB. */
+static void buffer_unref(struct qda_device_buffer *buffer)
+{
+	struct stat st;
+
+	if (--buffer->refs)
+		return;
+	if (fstat(buffer->fd, &st) == 0 && st.st_blocks > BLOCKS_AT_ONCE &&
+	    uv_queue_work(buffer->loop, &buffer->closing, close_memory, on_closed) == 0)
+		return;
+	close_memory(&buffer->closing);
 	free(buffer);
 }
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/nudge.h"
@@ -17,6 +18,7 @@
 
 #define UNREAD_MAX  1024 /* more messages than a socket holds by default */
 #define SOCKETS_MAX 64u /* that wait; then no more connections are made */
+#define BLOCKS_AT_ONCE 2048 /* of 512 bytes: giving back 1 MiB of memory takes 50 us */
 
 struct item {
 	STAILQ_ENTRY(item) link;
@@ -56,10 +58,11 @@ struct qda_disposer {
 
 bool qda_closes_at_once(int fd)
 {
+	struct stat st;
 	int flags;
 
 	if (fcntl(fd, F_GET_SEALS) >= 0)
-		return true;
+		return fstat(fd, &st) == 0 && st.st_blocks <= BLOCKS_AT_ONCE;
 	flags = fcntl(fd, F_GETFL);
 	return flags >= 0 && flags & O_PATH;
 }
@@ -253,13 +256,12 @@ static void hand_over(struct line *line, struct item *item)
 	pthread_mutex_unlock(&line->shared->lock);
 }
 
-/* No end of a connection is worth waiting for. What is no socket does not mind. */
+/* No end of a connection is worth waiting for. Fails for what is no socket, which does not mind. */
 static void stop_lingering(int fd)
 {
 	const struct linger off = { .l_onoff = 0 };
 
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)) < 0)
-		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 }
 
 /* A descriptor that cannot be charged is queued all the same: it is here already. */

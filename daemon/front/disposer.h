@@ -2,8 +2,8 @@
 /*
  * Closes what came from strangers. close() of a file that somebody else serves (FUSE), or of a
  * socket that lingers, may wait as long as its owner likes; the loop must not. Memory (anything
- * with seals) and O_PATH descriptors close at once and are closed here and now; the rest goes to
- * threads, made when they are first needed.
+ * with seals), unless it is much, and O_PATH descriptors close at once and are closed here and now;
+ * the rest goes to threads, made when they are first needed.
  *
  * One thread has the descriptors that were received. It may be stuck for ever, so what waits there
  * stays charged to its sender: whoever has enough of it cannot send any more.

@@ -363,19 +363,29 @@ int broker_teardown(void **state)
 
 /* --- watching --- */
 
-unsigned broker_fds(const struct broker *b)
+static unsigned count_entries(const struct broker *b, const char *name)
 {
 	char path[64];
 	unsigned n = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", b->pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", b->pid, name);
 	dir = opendir(path);
 	assert_non_null(dir);
 	for (struct dirent *entry; (entry = readdir(dir));)
 		n += entry->d_name[0] != '.';
 	closedir(dir);
 	return n;
+}
+
+unsigned broker_fds(const struct broker *b)
+{
+	return count_entries(b, "fd");
+}
+
+unsigned broker_threads(const struct broker *b)
+{
+	return count_entries(b, "task");
 }
 
 /* Name, parent and CPU ticks of a process, and its state; 0 when it is gone. */

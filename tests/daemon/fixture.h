@@ -86,6 +86,7 @@ const char *device_kind(void);
 
 /* Its open descriptors, CPU time used, and processes of its DSP whose name begins so. */
 unsigned broker_fds(const struct broker *b);
+unsigned broker_threads(const struct broker *b);
 uint64_t broker_cpu_ms(const struct broker *b);
 unsigned broker_processes(const struct broker *b, const char *name);
 /* The pid of one of just this name. */

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -64,6 +65,37 @@ static void a_descriptor_that_is_slow_to_close_stops_nobody(void **state)
 		;
 	for (unsigned i = 0; i < N(other); i++)
 		close(other[i]);
+}
+
+/* Give up the only copy of so much memory, with a message that is none. */
+static void give_memory(const struct broker *b, size_t size)
+{
+	struct peer *p = peer_new(b);
+	int fd = memfd_create("much", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(posix_fallocate(fd, 0, (off_t)size), 0);
+	kill(b->pid, SIGSTOP);
+	assert_true(peer_send_raw(p, "rubbish", 7, &fd, 1));
+	close(fd);
+	kill(b->pid, SIGCONT);
+	peer_expect_end(p);
+	peer_free(p);
+}
+
+/* Giving back memory takes time by its size: much of it is given back by a thread, made for the first. */
+static void much_memory_is_not_given_back_in_the_loop(void **state)
+{
+	const struct broker *b = *state;
+	unsigned fds = broker_fds(b), threads = broker_threads(b);
+
+	give_memory(b, 1 << 16);
+	UNTIL (broker_fds(b) == fds)
+		;
+	assert_int_equal(broker_threads(b), threads);
+	give_memory(b, 4 << 20);
+	UNTIL (broker_fds(b) == fds)
+		;
+	assert_int_equal(broker_threads(b), threads + 1);
 }
 
 /* A socket in whose queue is the only copy of one that lingers: that is closed with the last of it. */
@@ -224,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_descriptor_that_is_slow_to_close_stops_nobody),
+		TEST(much_memory_is_not_given_back_in_the_loop),
 		TEST(a_descriptor_that_waits_inside_another_is_closed),
 		cmocka_unit_test_setup_teardown(descriptors_that_nobody_could_pay_for_are_few,
 						setup_few, broker_teardown),

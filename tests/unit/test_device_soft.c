@@ -24,6 +24,7 @@
 #include "qda_bad.h"
 #include "qda_null.h"
 
+#define MUCH (4u << 20)
 #define PAGE 4096u
 
 static const char *softdsp;
@@ -456,6 +457,28 @@ static void out_handles_become_remote_handles(void **state)
 	assert_int_equal(words[32], 42);
 	rig->ops->buffer_release(buffer);
 	rig_end(rig, session);
+}
+
+/* That takes time by its size: so much of it is done by a thread. */
+static void much_memory_is_not_given_back_in_the_loop(void **state)
+{
+	struct rig *rig = *state;
+	struct qda_device_buffer *little, *much;
+	void *view;
+	int fd;
+
+	little = rig_buffer(rig, MUCH, &view);
+	memset(view, 1, PAGE);
+	rig->ops->buffer_release(little);
+	assert_int_equal(rig->loop.active_reqs.count, 0);
+	much = rig_buffer(rig, MUCH, &view);
+	memset(view, 1, MUCH);
+	fd = rig->ops->buffer_fd(much);
+	rig->ops->buffer_release(much);
+	assert_int_equal(rig->loop.active_reqs.count, 1);
+	while (rig->loop.active_reqs.count)
+		uv_run(&rig->loop, UV_RUN_ONCE);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
 static void released_buffers_serve_calls_in_flight(void **state)
@@ -1014,6 +1037,7 @@ int main(int argc, char **argv)
 		WITH_DSP(ids_of_the_dsp_are_shared_and_come_back),
 		WITH_DSP(calls_may_be_submitted_from_completions),
 		WITH_DSP(out_handles_become_remote_handles),
+		WITH_DSP(much_memory_is_not_given_back_in_the_loop),
 		WITH_DSP(released_buffers_serve_calls_in_flight),
 		WITH_DSP(address_space_is_given_back),
 		WITH_DSP(too_much_for_the_address_space_is_refused),
