@@ -136,7 +136,7 @@ static void show_clients(struct json_object *rows)
 		printf("%6" PRIu64 " %7" PRIu64 " %s %4" PRIu64 " %8s %7" PRIu64 " %7" PRIu64
 		       " %7" PRIu64 " %9s %s\n", number(c, "id"), number(c, "pid"),
 		       pad_columns(column, user, 8), number(c, "sessions"),
-		       format_bytes(number(c, "buffer_bytes"), memory), number(c, "calls_now"),
+		       format_bytes(number(c, "buffer_bytes"), memory), number(c, "in_flight"),
 		       number(c, "calls"), number(c, "refused"),
 		       format_time(number(c, "busy_ns"), busy), name);
 	}
@@ -267,7 +267,7 @@ const struct verb verb_status = {
 	"what the broker, the domains and the clients are doing",
 	"Usage: qdactl status [--json] [--socket PATH]\n"
 	"Shows the broker, the DSP domains, and clients and sessions with their load:\n"
-	"  RUNNING   calls on the DSP now; of a client, and those that wait for it\n"
+	"  RUNNING   calls on the DSP now, parked ones apart\n"
 	"  QUEUED    calls that wait for the DSP\n"
 	"  CALLS     calls that have ended\n"
 	"  REFUSED   requests refused for a quota\n"
