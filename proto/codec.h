@@ -99,6 +99,7 @@ struct qda_msg_quota_row {
 	uint32_t uid, weight;
 	const char *rule, *name;
 	uint64_t client;
+	uint64_t requests, burst;
 	uint32_t n_entries;
 	const struct qda_msg_quota_entry *entries;
 };

@@ -161,6 +161,8 @@ static int take_row(struct qda_decoder *d, const Qda__QuotaRow *m, struct qda_ms
 		.uid = m->uid,
 		.weight = m->weight,
 		.client = m->client,
+		.requests = m->requests,
+		.burst = m->burst,
 	};
 	if (qda_codec_string(d, "QuotaRow.rule", m->rule, QDA_NAME_MAX, &out->rule) ||
 	    qda_codec_string(d, "QuotaRow.name", m->name, QDA_NAME_MAX, &out->name))
@@ -233,6 +235,8 @@ static void put_row(struct qda_writer *w, const struct qda_msg_quota_row *in)
 	row.client = in->client;
 	row.name = qda_codec_clean(in->name, name, QDA_NAME_MAX);
 	row.weight = in->weight;
+	row.requests = in->requests;
+	row.burst = in->burst;
 	row.n_entries = in->n_entries;
 	row.entries = list;
 	m.n_rows = 1;

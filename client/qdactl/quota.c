@@ -51,8 +51,11 @@ static struct json_object *row_json(const struct qda_msg_quota_row *row)
 		json_object_object_add(o, "uid", json_object_new_uint64(row->uid));
 		json_object_object_add(o, "rule", json_object_new_string(row->rule));
 	}
-	if (row->scope == QDA_QUOTA_UID)
+	if (row->scope == QDA_QUOTA_UID) {
 		json_object_object_add(o, "weight", json_object_new_uint64(row->weight));
+		json_object_object_add(o, "requests", json_object_new_uint64(row->requests));
+		json_object_object_add(o, "burst", json_object_new_uint64(row->burst));
+	}
 	if (row->scope == QDA_QUOTA_CONNECTION) {
 		json_object_object_add(o, "client", json_object_new_uint64(row->client));
 		json_object_object_add(o, "name", json_object_new_string(row->name));
@@ -116,9 +119,10 @@ static void print_row(const struct quota *q, struct json_object *row)
 	if (!strcmp(scope, "total"))
 		printf("ALL CLIENTS TOGETHER\n");
 	else if (!strcmp(scope, "uid"))
-		printf("\nUSER %s (uid %" PRIu64 "), rule %s, weight %" PRIu64 "\n",
+		printf("\nUSER %s (uid %" PRIu64 "), rule %s, weight %" PRIu64 ", requests %" PRIu64
+		       ", burst %" PRIu64 "\n",
 		       user_name(number(row, "uid"), user), number(row, "uid"), text(row, "rule"),
-		       number(row, "weight"));
+		       number(row, "weight"), number(row, "requests"), number(row, "burst"));
 	else
 		printf("\nCLIENT %" PRIu64 " %s, user %s\n", number(row, "client"),
 		       text(row, "name"), user_name(number(row, "uid"), user));
@@ -292,7 +296,8 @@ static int run_quota(const struct verb *verb, int argc, char **argv)
 const struct verb verb_quota = {
 	"quota",
 	"limits and what is used of them; change them",
-	"Usage: qdactl quota [--all] [--json] [--user NAME|UID [--rule RULE] | --client ID]\n"
+	"Usage: qdactl quota [--all] [--json]\n"
+	"                    [--user NAME|UID [--rule RULE] | --client ID]\n"
 	"       qdactl quota set total RESOURCE=LIMIT...\n"
 	"       qdactl quota set --user NAME|UID [--rule RULE] RESOURCE=LIMIT...\n"
 	"       qdactl quota set --client ID RESOURCE=LIMIT...\n"

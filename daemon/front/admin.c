@@ -90,6 +90,8 @@ static bool add_users(const struct qda_conn *conn, uint64_t from, struct page *p
 		row->uid = user->uid;
 		row->rule = user->rule;
 		row->weight = user->weight;
+		row->requests = user->requests;
+		row->burst = user->burst;
 	}
 	return true;
 }

@@ -210,7 +210,7 @@ static void quota_as_text_says_the_same(void **state)
 
 	assert_int_equal(QDACTL_RUN(*state, "quota"), 0);
 	expect_text(said.out, "ALL CLIENTS TOGETHER\n  connections             2 ");
-	expect_text(said.out, ", rule default, weight 100\n");
+	expect_text(said.out, ", rule default, weight 100, requests 10485760, burst 10485760\n");
 	expect_text(said.out, "CLIENT 1 test, user ");
 	assert_null(strstr(said.out, "  maps "));
 	assert_int_equal(QDACTL_RUN(*state, "quota", "--all"), 0);
@@ -310,9 +310,10 @@ static void quota_set_changes_what_is_refused_until_reload(void **state)
 	assert_int_equal(QDACTL_RUN(b, "--json", "quota", "set", "total", "buffer_bytes=64M",
 				    "sessions=7"), 0);
 	json_object_put(parse_json(said.out));
-	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--user", uid, "weight=7", "buffers=3"), 0);
+	assert_int_equal(QDACTL_RUN(b, "quota", "set", "--user", uid, "weight=7", "buffers=3", "burst=9"), 0);
 	rows = quota_rows(b, getuid());
 	assert_int_equal(json_number(find_row(rows, "uid", "uid", getuid()), "weight"), 7);
+	assert_int_equal(json_number(find_row(rows, "uid", "uid", getuid()), "burst"), 9);
 	assert_int_equal(json_number(entry(find_row(rows, "uid", "uid", getuid()), "buffers"),
 				     "limit"), 3);
 	assert_int_equal(json_number(entry(find_row(rows, "total", NULL, 0), "buffer_bytes"),

@@ -83,7 +83,7 @@ def refused(name, function, *args, **options):
 
 def total(caller, resource):
     rows, _ = caller.manager.GetQuota(dbus.UInt64(0))
-    return {str(e[0]): int(e[2]) for e in rows[0][5]}[resource]
+    return {str(e[0]): int(e[2]) for e in rows[0][7]}[resource]
 
 
 def served(test):
@@ -395,9 +395,11 @@ def test_quota(bus, qdad):
     caller = Caller(bus)
     uid = dbus.UInt64(os.getuid())
     caller.manager.SetQuota("uid", uid, "", "buffers", dbus.UInt64(1))
+    caller.manager.SetQuota("uid", uid, "", "requests", dbus.UInt64(700))
     rows, following = caller.manager.GetQuota(dbus.UInt64(0))
     assert [str(r[0]) for r in rows] == ["total", "uid", "connection"] and following == 0
-    assert {str(e[0]): int(e[1]) for e in rows[1][5]}["buffers"] == 1
+    assert list(rows[1][4:7]) == [100, 700, 2000], rows[1]
+    assert {str(e[0]): int(e[1]) for e in rows[1][7]}["buffers"] == 1
     session = caller.open()
     session.AllocateBuffer(dbus.UInt64(1))
     assert "buffers" in refused("QuotaExceeded", session.AllocateBuffer, dbus.UInt64(1))

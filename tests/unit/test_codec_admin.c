@@ -141,8 +141,8 @@ static void quota_rows_there_and_back(void **state)
 		};
 	for (unsigned i = 0; i <= QDA_QUOTA_ROWS_MAX; i++)
 		rows[i] = (struct qda_msg_quota_row){
-			QDA_QUOTA_CONNECTION, 1000 + i, 100, "rule", "name", i,
-			QDA_QUOTA_ENTRIES_MAX, entries
+			QDA_QUOTA_CONNECTION, 1000 + i, 100, "rule", "name", i, UINT64_MAX,
+			UINT64_MAX - i, QDA_QUOTA_ENTRIES_MAX, entries
 		};
 	assert_int_equal(reply(&in, &out), 0);
 	assert_int_equal(out.quota_get.n, QDA_QUOTA_ROWS_MAX);
@@ -154,6 +154,7 @@ static void quota_rows_there_and_back(void **state)
 		assert_int_equal(row->uid, 1000 + i);
 		assert_int_equal(row->weight, 100);
 		assert_int_equal(row->client, i);
+		assert_true(row->requests == UINT64_MAX && row->burst == UINT64_MAX - i);
 		assert_string_equal(row->rule, "rule");
 		assert_string_equal(row->name, "name");
 		assert_int_equal(row->n_entries, QDA_QUOTA_ENTRIES_MAX);

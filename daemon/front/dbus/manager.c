@@ -226,16 +226,18 @@ struct page {
 	int e;
 };
 
-static void add_row(struct page *page, const char *scope, uid_t uid, const char *rule, uint64_t client,
-		    uint32_t weight, const struct qda_account *account)
+/* user: of a uid's row; else NULL. */
+static void add_row(struct page *page, const char *scope, uid_t uid, const char *rule,
+		    uint64_t client, const struct qda_user *user, const struct qda_account *account)
 {
 	if (page->e < 0 || page->at++ < page->skip || page->n == QUOTA_ROWS)
 		return;
 	page->n++;
-	page->e = sd_bus_message_open_container(page->reply, 'r', "sustua(stttt)");
+	page->e = sd_bus_message_open_container(page->reply, 'r', "sustutta(stttt)");
 	if (page->e >= 0)
-		page->e = sd_bus_message_append(page->reply, "sustu", scope, uid, rule, client,
-						weight);
+		page->e = sd_bus_message_append(page->reply, "sustutt", scope, uid, rule, client,
+						user ? user->weight : 0, user ? user->requests : 0,
+						user ? user->burst : 0);
 	if (page->e >= 0)
 		page->e = append_entries(page->reply, account);
 	if (page->e >= 0)
@@ -248,14 +250,14 @@ static void add_rows(const struct qda_dbus_request *r, struct page *page)
 	const struct qda_user *user = qda_user_after(core, 0, NULL);
 	const struct qda_client *client;
 
-	add_row(page, "total", 0, "", 0, 0, &core->total);
+	add_row(page, "total", 0, "", 0, NULL, &core->total);
 	for (; user; user = qda_user_after(core, user->uid, user->rule))
 		if (qda_client_may_see(r->peer->client, user->uid))
-			add_row(page, "uid", user->uid, user->rule, 0, user->weight, &user->account);
+			add_row(page, "uid", user->uid, user->rule, 0, user, &user->account);
 	TAILQ_FOREACH (client, &core->clients, link)
 		if (qda_client_may_see(r->peer->client, client->principal.uid))
 			add_row(page, "connection", client->principal.uid, client->user->rule,
-				client->id, 0, &client->account);
+				client->id, NULL, &client->account);
 }
 
 static int get_quota(struct qda_dbus_request *r, struct qda_fail *fail)
@@ -266,7 +268,7 @@ static int get_quota(struct qda_dbus_request *r, struct qda_fail *fail)
 		return qda_dbus_bad_message(fail);
 	page.e = sd_bus_message_new_method_return(r->message, &page.reply);
 	if (page.e >= 0)
-		page.e = sd_bus_message_open_container(page.reply, 'a', "(sustua(stttt))");
+		page.e = sd_bus_message_open_container(page.reply, 'a', "(sustutta(stttt))");
 	add_rows(r, &page);
 	if (page.e >= 0)
 		page.e = sd_bus_message_close_container(page.reply);
@@ -445,7 +447,7 @@ const sd_bus_vtable qda_dbus_manager_vtable[] = {
 				on_open_channel, FREE),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text), on_reload, FREE),
 	SD_BUS_METHOD_WITH_ARGS("GetQuota", SD_BUS_ARGS("t", skip),
-				SD_BUS_RESULT("a(sustua(stttt))", rows, "t", next), on_get_quota,
+				SD_BUS_RESULT("a(sustutta(stttt))", rows, "t", next), on_get_quota,
 				FREE),
 	SD_BUS_METHOD_WITH_ARGS("SetQuota",
 				SD_BUS_ARGS("s", scope, "t", whose, "s", rule, "s", resource, "t",
