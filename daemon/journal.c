@@ -52,7 +52,8 @@ bool qda_journal_take(struct qda_journal_limit *limit, uid_t uid, unsigned kind,
 	bool same = slot->used && slot->uid == uid && slot->kind == kind;
 
 	*left_out = 0;
-	/* One that others still count in is shared, so that many users cannot write without limit. */
+	/* One that others still count in is shared, so that many users cannot write without limit.
+	 */
 	if (!slot->used || now_ns - slot->since_ns >= MINUTE_NS) {
 		if (same && slot->n > QDA_JOURNAL_BURST)
 			*left_out = slot->n - QDA_JOURNAL_BURST;

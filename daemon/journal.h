@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The journal: what an administrator may want to know later, as entries with fields and message ids
- * (systemd/qdad.catalog explains them). Nothing is written while all goes well, and of what one user
- * can cause not more than a few entries a minute of each kind; what was left out is counted.
+ * (systemd/qdad.catalog explains them). Nothing is written while all goes well, and of what one
+ * user can cause not more than a few entries a minute of each kind; what was left out is counted.
  */
 #pragma once
 

@@ -85,8 +85,9 @@ static void join_bus(struct qdad *q)
 		qdad_say("D-Bus (%s): out of memory: not served there", dbus.bus);
 }
 
-/* When each domain has been known to be up or down: who asks for the daemon to be started wants a DSP, not
- * to hear that it is starting. Once is enough: software DSPs that say nothing are tried again and again. */
+/* When each domain has been known to be up or down: who asks for the daemon to be started wants a
+ * DSP, not to hear that it is starting. Once is enough: software DSPs that say nothing are tried
+ * again and again. */
 static void try_serve(struct qdad *q)
 {
 	struct qda_domain *domain;

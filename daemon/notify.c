@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The service manager. Signs of life come from a timer of the loop: a loop that is stuck gives none.
+ * The service manager. Signs of life come from a timer of the loop: a loop that is stuck gives
+ * none.
  */
 #include "notify.h"
 

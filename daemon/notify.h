@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The service manager: the sockets that it hands over, and what it is told of the daemon. Without one
- * ($NOTIFY_SOCKET, $LISTEN_FDS) all of this does nothing.
+ * The service manager: the sockets that it hands over, and what it is told of the daemon. Without
+ * one ($NOTIFY_SOCKET, $LISTEN_FDS) all of this does nothing.
  */
 #pragma once
 
@@ -25,15 +25,16 @@ struct qda_notify {
 	unsigned states;	/* of domains, two bits each, then */
 };
 
-/* What was handed over. 0, or -EINVAL when it is of no use; *why says then what. Before anything else
- * opens descriptors. */
+/* What was handed over. 0, or -EINVAL when it is of no use; *why says then what. Before anything
+ * else opens descriptors. */
 int qda_notify_take_sockets(struct qda_handed *out, const char **why);
 
 /* Signs of life from now on, as often as the manager's watchdog wants them. */
 int qda_notify_init(struct qda_notify *notify, uv_loop_t *loop, struct qda_core *core);
 /* What is true now. Ready is told once; reloading ends with reloaded. */
 void qda_notify_ready(struct qda_notify *notify);
-/* Before the loop waits: a domain that is up or down since is told at once, the rest now and then. */
+/* Before the loop waits: a domain that is up or down since is told at once, the rest now and then.
+ */
 void qda_notify_look(struct qda_notify *notify);
 void qda_notify_reloading(struct qda_notify *notify);
 void qda_notify_reloaded(struct qda_notify *notify);

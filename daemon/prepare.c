@@ -133,8 +133,8 @@ static int find_domains(struct qda_config *config, const struct qda_options *o)
 	return 0;
 }
 
-/* The socket of metrics has its default place only where that of requests has: there is one qdad for
- * the latter, so none takes it from another. */
+/* The socket of metrics has its default place only where that of requests has: there is one qdad
+ * for the latter, so none takes it from another. */
 static int choose_metrics(struct qda_config *config)
 {
 	const char *sock = config->socket;
@@ -204,7 +204,8 @@ static int check_domain(struct qda_config *config, const struct qda_domain_confi
 		    domain->name, domain->program, qda_strerror(-errno));
 }
 
-/* The system's software DSPs are services of their own, unless the configuration has qdad start one. */
+/* The system's software DSPs are services of their own, unless the configuration has qdad start
+ * one. */
 static int choose_socket_of(const struct qda_config *config, struct qda_domain_config *domain,
 			    const struct qda_options *o)
 {

@@ -53,8 +53,8 @@ void qdad_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* In prepare.c: read the configuration that the options name, check it, and complete it with what
  * this machine has; with domains when it names none, unless the daemon is running and has its own.
- * config is fresh from qda_config_init(). 0, or a negative errno with config->error unless memory is
- * short. */
+ * config is fresh from qda_config_init(). 0, or a negative errno with config->error unless memory
+ * is short. */
 int qdad_prepare(struct qda_config *config, struct qda_options *options, bool running);
 
 /* In domains.c: make the domain and its device, as configured. */

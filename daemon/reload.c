@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading the configuration anew. Files are read and names looked up in the loop's thread, as at the
- * start: it takes as long as the name service takes.
+ * Reading the configuration anew. Files are read and names looked up in the loop's thread, as at
+ * the start: it takes as long as the name service takes.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -276,6 +276,6 @@ int qda_event_encode(uint8_t *out, size_t size, const struct qda_msg_event *in);
 int qda_inline_sizes(uint32_t sc, const struct qda_msg_arg *args, uint32_t *in, uint32_t *out);
 
 /* Bytes of the character at s, 0 when there is no printable one. Strict UTF-8: shortest form, no
- * surrogates, nothing beyond U+10FFFF; control characters, those of Latin 1 (U+0080..U+009F) too, are
- * none, nor is what rearranges the text around it on a terminal. */
+ * surrogates, nothing beyond U+10FFFF; control characters, those of Latin 1 (U+0080..U+009F) too,
+ * are none, nor is what rearranges the text around it on a terminal. */
 size_t qda_codec_character(const char *s);

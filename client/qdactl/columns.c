@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * qdactl: text by the columns it takes on a terminal. Names are chosen by programs: their characters
- * may be wide, or of no width, or not known to this locale.
+ * qdactl: text by the columns it takes on a terminal. Names are chosen by programs: their
+ * characters may be wide, or of no width, or not known to this locale.
  */
 #include "qdactl.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * qdactl top: the screen and its keys, with ncurses. One thread: it waits for a key until it is time
- * to look again. When the broker goes, it is looked for at each turn.
+ * qdactl top: the screen and its keys, with ncurses. One thread: it waits for a key until it is
+ * time to look again. When the broker goes, it is looked for at each turn.
  */
 #include "top.h"
 

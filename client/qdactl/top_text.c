@@ -25,7 +25,8 @@ static struct line line_new(char *out, int width)
 }
 
 /* As much of s as fits `width` columns, then blanks up to there. With width < 0: blanks in front,
- * and nothing at all where there is too little room, for a part of a number would be another one. */
+ * and nothing at all where there is too little room, for a part of a number would be another one.
+ */
 static void put(struct line *l, const char *s, int width)
 {
 	int room = width < 0 ? -width : width, used, cut = 0;

@@ -187,8 +187,8 @@ static bool is_late(const struct qda_call *call)
 	return call->deadline.armed && call->deadline.at_ns <= qda_core_now(call->client->core);
 }
 
-/* 0; -ENOSPC: no staging, -EBUSY: no room on the device; it stays queued. After any other failure it
- * has left the queue. */
+/* 0; -ENOSPC: no staging, -EBUSY: no room on the device; it stays queued. After any other failure
+ * it has left the queue. */
 static int submit(struct qda_call *call)
 {
 	struct qda_session *session = call->session;

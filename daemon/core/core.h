@@ -141,8 +141,8 @@ void qda_user_weigh(struct qda_user *user, uint32_t weight);
 /* Until the next reload, also without clients. */
 void qda_user_keep(struct qda_user *user);
 
-/* From now on sessions and calls are refused with ESHUTDOWN, also sessions that are waited for; what
- * runs goes on. */
+/* From now on sessions and calls are refused with ESHUTDOWN, also sessions that are waited for;
+ * what runs goes on. */
 void qda_core_drain(struct qda_core *core);
 /* No call is queued or running; abandoned and parked ones do not count. */
 bool qda_core_idle(const struct qda_core *core);

@@ -130,8 +130,8 @@ static void fit_reserved(struct qda_domain *domain)
 	domain->sessions_reserved = wanted < banks ? wanted : banks;
 }
 
-/* What is configured, as far as the device can do it. Where nothing is, a quarter is left for parked
- * calls, which never take what calls in flight may need. */
+/* What is configured, as far as the device can do it. Where nothing is, a quarter is left for
+ * parked calls, which never take what calls in flight may need. */
 static void fit_device(struct qda_domain *domain)
 {
 	uint32_t most = domain->info.calls_max, usual = most - most / 4;

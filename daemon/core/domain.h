@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A DSP domain: one device, its state, and the calls for it. Queued calls wait in their session; the
- * schedule says whose goes next. All calls of core into a device, and all its completions, pass
+ * A DSP domain: one device, its state, and the calls for it. Queued calls wait in their session;
+ * the schedule says whose goes next. All calls of core into a device, and all its completions, pass
  * here.
  */
 #pragma once
@@ -46,8 +46,8 @@ int qda_domain_new(struct qda_core *core, const char *name, uint32_t in_flight_m
 /* A quarter of what the device has. */
 #define QDA_RESERVED_USUAL UINT32_MAX
 
-/* Of the configuration, and again after qda_core_apply(). Fewer calls in flight or sessions than there
- * are take nothing away. */
+/* Of the configuration, and again after qda_core_apply(). Fewer calls in flight or sessions than
+ * there are take nothing away. */
 void qda_domain_configure(struct qda_domain *domain, uint32_t in_flight_max, uint32_t hang_ms,
 			  uint32_t reserved_sessions);
 void qda_domain_attach(struct qda_domain *domain, struct qda_device *device);

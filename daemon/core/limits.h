@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Limits that an administrator changes while the daemon runs. They hold until the next reload, which
- * brings those of the configuration back; those of a client until it disconnects. A limit below what
- * is in use takes nothing away: it refuses the next.
+ * Limits that an administrator changes while the daemon runs. They hold until the next reload,
+ * which brings those of the configuration back; those of a client until it disconnects. A limit
+ * below what is in use takes nothing away: it refuses the next.
  *
  * `resource` is the name of one (qda_resource_name()); for a uid also "weight" (1 to
  * QDA_WEIGHT_MAX), "requests" and "burst" (control requests per second, and at once).

@@ -30,8 +30,8 @@ static inline bool qda_monitored(const struct qda_core *core)
 /* Tell those who may see the client that it is about; what is about none and not private is told to
  * all. */
 void qda_monitor(struct qda_core *core, const struct qda_happening *happening);
-/* A client was refused something; or somebody was, to be one: those who are told hear of a client that
- * came and went. */
+/* A client was refused something; or somebody was, to be one: those who are told hear of a client
+ * that came and went. */
 void qda_monitor_refused(const struct qda_client *client, const struct qda_fail *fail);
 void qda_monitor_refused_newcomer(struct qda_core *core, const struct qda_principal *who,
 				  const struct qda_fail *fail);

@@ -70,8 +70,8 @@ enum qda_resource qda_resource_find(const char *name);
 /* Bit of `by_hand` for the rate of requests, which is no resource. */
 #define QDA_BY_HAND_RATE (1u << QDA_RES_N)
 
-/* What to do when `what` (bit of `by_hand`: which) is too little, as the end of a sentence: where its
- * limit was set. Text for `size` bytes. */
+/* What to do when `what` (bit of `by_hand`: which) is too little, as the end of a sentence: where
+ * its limit was set. Text for `size` bytes. */
 void qda_account_remedy(const struct qda_account *account, const char *what, uint32_t which,
 			char *out, size_t size);
 

@@ -16,7 +16,8 @@ struct qda_rate {
 /* Full. */
 void qda_rate_init(struct qda_rate *rate, uint64_t burst, uint64_t now_ns);
 /* Take a token. false: there is none; *wait_ns says when there will be one, UINT64_MAX: never. */
-/* How long it takes to be full again, in whole seconds; a minute when that is longer, or for ever. */
+/* How long it takes to be full again, in whole seconds; a minute when that is longer, or for ever.
+ */
 uint64_t qda_rate_rest_ns(struct qda_rate *rate, uint64_t per_second, uint64_t burst,
 			  uint64_t now_ns);
 bool qda_rate_take(struct qda_rate *rate, uint64_t per_second, uint64_t burst, uint64_t now_ns,

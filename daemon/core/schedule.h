@@ -34,11 +34,11 @@
  * urgent, goes before other users, too; it costs the same DSP time. Users at 3/4 of the slots,
  * rounded up, get no more: calls that never end must leave some.
  *
- * Parked calls are apart: they go at once and cost nothing, since they wait for something outside the
- * DSP. That one does is what its caller says. All that is seen of a call is when it begins and when it
- * ends, and both are the same for a method that waits and one that computes: charged, their time would
- * ruin who waits; bounded, it would be free for who computes longer. So it is a matter of trust: the
- * policy says who may (parked=yes), and quotas how many.
+ * Parked calls are apart: they go at once and cost nothing, since they wait for something outside
+ * the DSP. That one does is what its caller says. All that is seen of a call is when it begins and
+ * when it ends, and both are the same for a method that waits and one that computes: charged, their
+ * time would ruin who waits; bounded, it would be free for who computes longer. So it is a matter
+ * of trust: the policy says who may (parked=yes), and quotas how many.
  *
  * Owned by the domain. Nothing here allocates but when a session opens. A decision costs a look at
  * the first of a few trees, and one step more for each flow in front that has calls running: as

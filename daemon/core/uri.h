@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * URIs of modules, read as the DSP reads them: which library is looked for, and which function of it
- * is called. Policy is about these two, not about how they are written.
+ * URIs of modules, read as the DSP reads them: which library is looked for, and which function of
+ * it is called. Policy is about these two, not about how they are written.
  */
 #pragma once
 
@@ -15,10 +15,10 @@ struct qda_module_name {
 };
 
 /*
- * "file:///LIBRARY?FUNCTION&...", the same without "file:///", or "NAME&..." for libNAME_skel.so and
- * NAME_skel_invoke. False for all else: there it cannot be told what a DSP would load. A LIBRARY has
- * letters, digits and ._+- only, begins with none of them but _+- or a letter or digit, and holds no
- * two points in a row; so there are no folders, no way up and no escapes.
+ * "file:///LIBRARY?FUNCTION&...", the same without "file:///", or "NAME&..." for libNAME_skel.so
+ * and NAME_skel_invoke. False for all else: there it cannot be told what a DSP would load. A
+ * LIBRARY has letters, digits and ._+- only, begins with none of them but _+- or a letter or digit,
+ * and holds no two points in a row; so there are no folders, no way up and no escapes.
  */
 bool qda_module_name_read(const char *uri, struct qda_module_name *name);
 

@@ -26,8 +26,8 @@ struct qda_device_buffer;
 
 enum qda_device_state { QDA_DEVICE_DOWN, QDA_DEVICE_STARTING, QDA_DEVICE_UP };
 
-/* What a device is and can do; valid while the state is UP. Some of it is known later: whoever wants
- * it as it is now asks again. */
+/* What a device is and can do; valid while the state is UP. Some of it is known later: whoever
+ * wants it as it is now asks again. */
 struct qda_device_info {
 	char name[16];			/* domain: "cdsp" */
 	const char *kind;		/* "soft", "accel" */
@@ -187,7 +187,8 @@ int qda_accel_new(struct uv_loop_s *loop, const struct qda_accel_config *config,
  * only. */
 unsigned qda_accel_find(char (*names)[16], unsigned room);
 
-/* In confine.c. From here on, for all threads and for programs started later, no ioctls but those that
- * devices here make: others fail with ENOSYS and are logged by the kernel; kill: they end the process.
- * 0 or a negative errno: nothing has changed (a kernel without seccomp, a container that forbids it). */
+/* In confine.c. From here on, for all threads and for programs started later, no ioctls but those
+ * that devices here make: others fail with ENOSYS and are logged by the kernel; kill: they end the
+ * process. 0 or a negative errno: nothing has changed (a kernel without seccomp, a container that
+ * forbids it). */
 int qda_device_confine(bool kill);

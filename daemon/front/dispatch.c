@@ -244,8 +244,8 @@ static int handle_buffer_free(const struct qda_request *r, struct qda_fail *fail
 	return qda_request_answer_done(r, qda_buffer_free(r->conn->client, r->msg->buffer_free.buffer, fail));
 }
 
-/* Anything else could keep whoever closes it waiting: the software DSP, last of all. The file system is
- * not asked, for it may be a program of the client's. */
+/* Anything else could keep whoever closes it waiting: the software DSP, last of all. The file
+ * system is not asked, for it may be a program of the client's. */
 static int check_dirs(const struct qda_packet *packet, struct qda_fail *fail)
 {
 	struct statx sx;

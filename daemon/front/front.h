@@ -24,9 +24,9 @@ struct qda_front_config {
 	mode_t mode;			/* of the socket file */
 	uint32_t hello_ms;		/* a connection must say Hello within */
 	const char *version;		/* "qdad 0.1.0" */
-	/* Read the configuration anew, for this client, and tell those who watch. 0: it holds now, and
-	 * fail->text says what of it needs a restart ("" is nothing). Else a negative errno with
-	 * *fail, and the old one holds. */
+	/* Read the configuration anew, for this client, and tell those who watch. 0: it holds now,
+	 * and fail->text says what of it needs a restart ("" is nothing). Else a negative errno
+	 * with *fail, and the old one holds. */
 	int (*reload)(void *owner, const struct qda_client *by, struct qda_fail *fail);
 	void *owner;
 };
@@ -51,8 +51,8 @@ struct qda_front {
 	uint8_t tx[QDA_MESSAGE_MAX];
 };
 
-/* Listen at config->socket_path (its directory must exist; a stale socket is replaced). Nobody is served
- * yet. */
+/* Listen at config->socket_path (its directory must exist; a stale socket is replaced). Nobody is
+ * served yet. */
 int qda_front_new(uv_loop_t *loop, struct qda_core *core, const struct qda_front_config *config,
 		  struct qda_front **out);
 /* Take connections; those who came before wait. */

@@ -14,8 +14,8 @@ struct qda_listen {
 	ino_t inode;
 };
 
-/* Listen at `path` with a socket of this kind (SOCK_STREAM, ...). 0 or a negative errno: -EADDRINUSE
- * somebody listens there, -EEXIST there is something else. */
+/* Listen at `path` with a socket of this kind (SOCK_STREAM, ...). 0 or a negative errno:
+ * -EADDRINUSE somebody listens there, -EEXIST there is something else. */
 int qda_listen_at(struct qda_listen *l, const char *path, int kind, mode_t mode, int backlog);
 /* One that listens already. */
 void qda_listen_handed(struct qda_listen *l, int fd);

@@ -176,8 +176,8 @@ static void answer(struct reader *r)
 	}
 }
 
-/* What comes next, up to size bytes, but nothing that carries descriptors: they would be closed here.
- * 0 then, and at the end; or a negative errno. */
+/* What comes next, up to size bytes, but nothing that carries descriptors: they would be closed
+ * here. 0 then, and at the end; or a negative errno. */
 static ssize_t receive(int fd, char *to, size_t size)
 {
 	struct iovec iov = { to, size };

@@ -17,8 +17,8 @@ struct qda_core;
 struct qda_front;
 struct qda_metrics;
 
-/* Listen at `path`, which everybody may connect to: of the front's core. handed_fd: listens already,
- * its file is another's; -1: none. 0 or a negative errno. */
+/* Listen at `path`, which everybody may connect to: of the front's core. handed_fd: listens
+ * already, its file is another's; -1: none. 0 or a negative errno. */
 int qda_metrics_new(uv_loop_t *loop, const struct qda_front *front, int handed_fd, const char *path,
 		    struct qda_metrics **out);
 /* Ends all; memory goes when the loop has run the close callbacks, by itself. NULL is fine. */

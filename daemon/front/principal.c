@@ -160,8 +160,8 @@ static void read_program(struct qda_principal *who)
 	take_text(who->program, sizeof(who->program), text, n);
 }
 
-/* Both are asked by number, and numbers are used again. That the process lives afterwards means that
- * the number was its own all the time. (To libsystemd, pid 0 would be the daemon itself.) */
+/* Both are asked by number, and numbers are used again. That the process lives afterwards means
+ * that the number was its own all the time. (To libsystemd, pid 0 would be the daemon itself.) */
 static void read_process(struct qda_principal *who, int pidfd)
 {
 	if (pidfd < 0 || who->pid <= 0)

@@ -9,12 +9,13 @@
 
 #include "core/client.h"
 
-/* Works on any connected Unix socket. who->groups is malloc()ed, or NULL. *pidfd is -1 where the kernel has none to give (before 6.5):
- * unit and program are unknown then. A negative errno when the kernel does not know the uid, or
- * memory is short; nothing is to be freed then. */
+/* Works on any connected Unix socket. who->groups is malloc()ed, or NULL. *pidfd is -1 where the
+ * kernel has none to give (before 6.5): unit and program are unknown then. A negative errno when
+ * the kernel does not know the uid, or memory is short; nothing is to be freed then. */
 int qda_principal_read(int fd, struct qda_principal *who, int *pidfd)
 	__attribute__((warn_unused_result));
 
-/* Of somebody whom another daemon vouches for: uid, gids and pid are filled in as that one said. What
- * is unmapped here is known as such then, and unit and program are read when there is a pidfd. */
+/* Of somebody whom another daemon vouches for: uid, gids and pid are filled in as that one said.
+ * What is unmapped here is known as such then, and unit and program are read when there is a
+ * pidfd. */
 void qda_principal_complete(struct qda_principal *who, int pidfd);

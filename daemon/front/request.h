@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A request while it is served, for the files that hold handlers: dispatch.c with the table and what
- * clients do, admin.c with what administrators do.
+ * A request while it is served, for the files that hold handlers: dispatch.c with the table and
+ * what clients do, admin.c with what administrators do.
  *
  * A handler returns 0 when it has answered or will, or a negative errno with *fail filled: then the
  * refusal is sent by its caller.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Blocks of memory of any length that come and go. Some are kept for those to come, so that a steady
- * load needs no heap; what a burst took beyond that goes back. A block has a power of two of bytes:
- * it fits the next one of about its length.
+ * Blocks of memory of any length that come and go. Some are kept for those to come, so that a
+ * steady load needs no heap; what a burst took beyond that goes back. A block has a power of two of
+ * bytes: it fits the next one of about its length.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How long the loop was held up: CPU time of this thread per callback, since everybody waits for
- * the one that runs. One loop in a process, so there is one of these; counted from qda_stall_begin()
- * on, before that nothing is.
+ * the one that runs. One loop in a process, so there is one of these; counted from
+ * qda_stall_begin() on, before that nothing is.
  *
  * Marks are set where callbacks begin, so that nobody has to ask how long the loop slept: libuv
  * would look for events once more before each wait to know that.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The device without a broker: this process drives daemon/device/soft or accel itself, as qdad does
- * (on accel that is a SUBMIT and its event), and calls the null skel with one in and one out buffer.
+ * (on accel that is a SUBMIT and its event), and calls the null skel with one in and one out
+ * buffer.
  */
 #include <stdbool.h>
 #include <stddef.h>

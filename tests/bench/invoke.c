@@ -5,9 +5,9 @@
  *
  *     hop_ratio = (brokered - direct) / (relay - ping-pong)
  *
- * is the price of our hop in hops of a relay that checks nothing. With 16 MiB in and out it should be
- * the same, since nothing is copied. Behind the driver, the same against bare ioctls, which daemon's
- * own device code has no part in. Nothing here passes or fails.
+ * is the price of our hop in hops of a relay that checks nothing. With 16 MiB in and out it should
+ * be the same, since nothing is copied. Behind the driver, the same against bare ioctls, which
+ * daemon's own device code has no part in. Nothing here passes or fails.
  */
 #include <getopt.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bare ioctls on a DSP behind the driver, with nothing of this tree in between: SUBMIT and the read of
- * its event, and INVOKE. One file, session and buffer serve all the raw ways.
+ * Bare ioctls on a DSP behind the driver, with nothing of this tree in between: SUBMIT and the read
+ * of its event, and INVOKE. One file, session and buffer serve all the raw ways.
  */
 #include <errno.h>
 #include <fcntl.h>

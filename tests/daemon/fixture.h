@@ -49,8 +49,8 @@ struct broker_options {
 	bool heap;		/* count its heap, where that can be done */
 };
 
-/* Its configuration file: this text, and what every broker of the tests has. It is read at the start,
- * or when it is told so. */
+/* Its configuration file: this text, and what every broker of the tests has. It is read at the
+ * start, or when it is told so. */
 void broker_configure(const struct broker *b, const char *text);
 /* Start and wait until it is ready. */
 void broker_start(struct broker *b, const struct broker_options *options);
@@ -67,9 +67,9 @@ int broker_setup(void **state);
 int broker_setup_with(void **state, const struct broker_options *options);
 int broker_teardown(void **state);
 
-/* What not every device has. By default the tests run on the soft device. When whoever runs them has
- * set QDAD_TEST_ACCEL, the domain is a DSP behind the driver: there already, the only one of the
- * machine, started again by somebody when it is killed, and with the skels of the tests. */
+/* What not every device has. By default the tests run on the soft device. When whoever runs them
+ * has set QDAD_TEST_ACCEL, the domain is a DSP behind the driver: there already, the only one of
+ * the machine, started again by somebody when it is killed, and with the skels of the tests. */
 enum device_trait {
 	DEVICE_OWN_DSP,		/* the broker starts its DSP, in a place and with modules it is told */
 	DEVICE_LAST_WORDS,	/* a PD's end is told with its signal and method */

@@ -114,6 +114,6 @@ void assert_counts_equal(const struct counts *a, const struct counts *b);
 struct qda_msg_daemon_row peer_daemon_row(struct peer *p);
 struct qda_msg_domain peer_domain_row(struct peer *p);
 
-/* A socket with unsent data, and an owner who wants close() to wait for it: until the other end, which
- * is put into *other, is closed. */
+/* A socket with unsent data, and an owner who wants close() to wait for it: until the other end,
+ * which is put into *other, is closed. */
 int peer_lingering(int *other);

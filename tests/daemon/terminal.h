@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * qdactl on a terminal: a pty behind which stands a VT52, the plainest terminal that curses can draw
- * on. Its screen is kept as text that tests can look at.
+ * qdactl on a terminal: a pty behind which stands a VT52, the plainest terminal that curses can
+ * draw on. Its screen is kept as text that tests can look at.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What administrators do with qdactl: quota, kill, reload. What each prints, who may, and what becomes
- * of those it is done to.
+ * What administrators do with qdactl: quota, kill, reload. What each prints, who may, and what
+ * becomes of those it is done to.
  */
 #include "command.h"
 #include "library.h"

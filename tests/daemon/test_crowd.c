@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Many against one: who takes all there is to take, or never stops coming, keeps nobody else from the
- * DSP; and what two want at once only one gets.
+ * Many against one: who takes all there is to take, or never stops coming, keeps nobody else from
+ * the DSP; and what two want at once only one gets.
  */
 #include "command.h"
 #include "peer.h"
@@ -71,7 +71,8 @@ static char be_greedy(const char *socket)
 
 		if (!p)
 			return 'c';
-		/* The one too many may be refused, and its connection ended, before it says Hello. */
+		/* The one too many may be refused, and its connection ended, before it says Hello.
+		 */
 		n = qda_request_encode(p->out, sizeof(p->out), ++p->serial,
 				       REQUEST(HELLO, .hello = { 1, 1, "greedy" }));
 		peer_send_raw(p, p->out, (size_t)n, NULL, 0);

@@ -21,8 +21,8 @@
 #define N(array) (sizeof(array) / sizeof(*(array)))
 #define FDS_MAX 300 /* that a user may have in the daemon */
 
-/* Send something with the only copy of a lingering socket: the daemon sleeps meanwhile, so that ours is
- * never the last one to be closed. */
+/* Send something with the only copy of a lingering socket: the daemon sleeps meanwhile, so that
+ * ours is never the last one to be closed. */
 static void give_lingering(const struct broker *b, struct peer *p, const void *bytes, size_t n,
 			   int *other)
 {
@@ -82,7 +82,8 @@ static void give_memory(const struct broker *b, size_t size)
 	peer_free(p);
 }
 
-/* Giving back memory takes time by its size: much of it is given back by a thread, made for the first. */
+/* Giving back memory takes time by its size: much of it is given back by a thread, made for the
+ * first. */
 static void much_memory_is_not_given_back_in_the_loop(void **state)
 {
 	const struct broker *b = *state;
@@ -98,7 +99,8 @@ static void much_memory_is_not_given_back_in_the_loop(void **state)
 	assert_int_equal(broker_threads(b), threads + 1);
 }
 
-/* A socket in whose queue is the only copy of one that lingers: that is closed with the last of it. */
+/* A socket in whose queue is the only copy of one that lingers: that is closed with the last of
+ * it. */
 static int lingering_inside(int *other)
 {
 	int fds[2], fd = peer_lingering(other);

@@ -89,7 +89,8 @@ static void context_banks_run_out_with_words(void **state)
 	peer_free(p);
 }
 
-/* The first message is the answer to whoever waits: it comes when a bank does, or the time is up. */
+/* The first message is the answer to whoever waits: it comes when a bank does, or the time is up.
+ */
 static void session_is_waited_for(void **state)
 {
 	struct peer *p = peer_new(*state), *waits = peer_new(*state);

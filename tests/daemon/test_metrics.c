@@ -294,7 +294,8 @@ static void who_may_not_read_keeps_nobody_waiting(void **state)
 	stranger_free(&idle);
 }
 
-/* 'y' when n bytes came before a descriptor that is slow to close, one with it, and ours is closed. */
+/* 'y' when n bytes came before a descriptor that is slow to close, one with it, and ours is
+ * closed. */
 static char slow_descriptor_after(size_t n)
 {
 	static char bytes[65536];

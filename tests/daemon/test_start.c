@@ -148,8 +148,8 @@ static void at_its_end_it_removes_what_is_its_own(void **state)
 	broker_forget(b);
 }
 
-/* The first is not there, and the second is; then the first is there when the second goes. So each was
- * down, but never both. */
+/* The first is not there, and the second is; then the first is there when the second goes. So each
+ * was down, but never both. */
 static void *play_mutes(void *data)
 {
 	struct mutes *m = data;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Units: which service a client runs in is what it was when it connected, never what the process is that
- * has its pid later.
+ * Units: which service a client runs in is what it was when it connected, never what the process is
+ * that has its pid later.
  */
 #include "peer.h"
 #include "stranger.h"
@@ -228,7 +228,8 @@ static void a_pid_used_again_gives_nobody_its_unit(void **state)
 
 /* --- after it has connected --- */
 
-/* Another program with the same process. By a descriptor, since its user may have no way to the file. */
+/* Another program with the same process. By a descriptor, since its user may have no way to the
+ * file. */
 static void become_another(int program)
 {
 	static char name[] = "another", word[] = "wait";
@@ -309,8 +310,8 @@ static pid_t live_in_a(pid_t pid)
 	return child;
 }
 
-/* Its process goes to another unit, becomes another program, and ends; another process gets its pid.
- * The connection, which was passed on, is what it was. */
+/* Its process goes to another unit, becomes another program, and ends; another process gets its
+ * pid. The connection, which was passed on, is what it was. */
 static void a_connection_is_who_made_it_whatever_becomes_of_the_process(void **state)
 {
 	struct broker *b = *state;

@@ -162,8 +162,8 @@ enum m_was m_cancel(struct model *m, int client, uint64_t serial);
 void m_done(struct model *m, int call);
 /* What has come due by now. */
 void m_expire(struct model *m);
-/* Calls in flight of all (0: what the device can do), of a session, of a client; banks for those who
- * have none. */
+/* Calls in flight of all (0: what the device can do), of a session, of a client; banks for those
+ * who have none. */
 void m_configure(struct model *m, uint64_t slots, uint64_t session_slots, uint64_t client_slots,
 		 uint64_t hang_ms, uint64_t reserved, bool urgent);
 

@@ -642,8 +642,8 @@ static void a_full_session_is_busy_but_maps_keys(void **state)
 	rig_end(&rig, session);
 }
 
-/* Of 239 calls the DSP keeps a quarter for those who have few; what a worker was given waits for its
- * turn. */
+/* Of 239 calls the DSP keeps a quarter for those who have few; what a worker was given waits for
+ * its turn. */
 static void a_full_dsp_lets_new_buffers_wait(void **state)
 {
 	struct qda_device_session *sessions[3];

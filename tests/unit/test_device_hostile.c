@@ -190,8 +190,8 @@ static bool nothing_there(int channel)
 	return recv(channel, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
-/* The first at once, since the PD has nothing to do; the others with the last of eight, or before the
- * loop waits. */
+/* The first at once, since the PD has nothing to do; the others with the last of eight, or before
+ * the loop waits. */
 static void calls_of_one_round_go_together(void **state)
 {
 	struct fixture *f = *state;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * driver/fastrpc, host side: scalars, the check of argument tables at their limits, the bytes of
- * the metadata, requests, responses and notifications. The layout of inline data has test_fastrpc_plan.c.
+ * the metadata, requests, responses and notifications. The layout of inline data has
+ * test_fastrpc_plan.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rules: whom they match, what they are about, and the first that decides. And URIs of modules: what
- * is loaded decides, not how it is written.
+ * Rules: whom they match, what they are about, and the first that decides. And URIs of modules:
+ * what is loaded decides, not how it is written.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -60,8 +60,8 @@ static void rest(struct qda_dbus *dbus, const char *what, int err)
 
 /* --- processing --- */
 
-/* dbus-daemon reads no more from whom it has many messages of that lie unread. Those that we make then
- * wait in sd-bus, which takes any number. */
+/* dbus-daemon reads no more from whom it has many messages of that lie unread. Those that we make
+ * then wait in sd-bus, which takes any number. */
 bool qda_dbus_is_stuck(const struct qda_dbus *dbus)
 {
 	uint64_t n;
@@ -113,8 +113,8 @@ static uint32_t unread(const struct qda_dbus *dbus)
 	return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
-/* Waiting may never end it: one program that does not read keeps everybody from being served. With the
- * connection go its sessions, and with them what it is sent. */
+/* Waiting may never end it: one program that does not read keeps everybody from being served. With
+ * the connection go its sessions, and with them what it is sent. */
 static void on_patience(uv_timer_t *timer)
 {
 	struct qda_dbus *dbus = timer->data;

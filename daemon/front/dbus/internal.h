@@ -84,7 +84,8 @@ struct qda_dbus_peer {
 	char name[256];			/* ":1.42"; none is longer */
 };
 
-/* An answer that is owed: what is kept of the message it answers, and what core or polkit will say. */
+/* An answer that is owed: what is kept of the message it answers, and what core or polkit will
+ * say. */
 struct qda_dbus_answer {
 	TAILQ_ENTRY(qda_dbus_answer) link;	/* peer->answers */
 	struct qda_dbus_peer *peer;
@@ -155,12 +156,13 @@ int qda_dbus_serve(struct qda_dbus *dbus, sd_bus_message *message,
 		   const struct qda_dbus_method *method);
 /* Again, with what polkit granted. */
 int qda_dbus_serve_granted(struct qda_dbus_answer *answer, unsigned grant);
-/* An a{sv} of options: read_one() is given each name, with the value to read, and refuses those it does
- * not know with a negative errno; `known` says which there are. */
+/* An a{sv} of options: read_one() is given each name, with the value to read, and refuses those it
+ * does not know with a negative errno; `known` says which there are. */
 int qda_dbus_read_options(sd_bus_message *m, const char *known,
 			  int (*read_one)(sd_bus_message *m, const char *name, void *to), void *to,
 			  struct qda_fail *fail);
-/* Arguments were not what the signature says: cannot happen behind sd-bus's check, but is refused. */
+/* Arguments were not what the signature says: cannot happen behind sd-bus's check, but is refused.
+ */
 int qda_dbus_bad_message(struct qda_fail *fail);
 /* An answer that says nothing. */
 int qda_dbus_answer_done(const struct qda_dbus_request *r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Invoke: arguments as pairs of a kind and a value, and the outputs back. What core gets is what the
- * socket front would give it: inline bytes one after the other, and where they would stand at a
+ * Invoke: arguments as pairs of a kind and a value, and the outputs back. What core gets is what
+ * the socket front would give it: inline bytes one after the other, and where they would stand at a
  * caller that has all of them apart.
  */
 #include <errno.h>

@@ -8,8 +8,8 @@
  *	/org/qdad/Broker1/session/NUMBER	Session
  *
  * There are no objects beside those of core: a path is looked up in core each time. Domains are for
- * everybody; clients and sessions for whom the policy lets see them. So the tree depends on who looks,
- * and signals about sessions go to their owner alone.
+ * everybody; clients and sessions for whom the policy lets see them. So the tree depends on who
+ * looks, and signals about sessions go to their owner alone.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -151,9 +151,9 @@ static int on_name_owner_changed(sd_bus_message *message, void *userdata, sd_bus
 
 /* --- the roll --- */
 
-/* dbus-daemon says nobody's end to whom too much waits for, which anybody can bring about. So it is asked
- * now and then who is there. Names are never used again, and who is known here by the time of the
- * answer was on the bus when it was made, or is gone. */
+/* dbus-daemon says nobody's end to whom too much waits for, which anybody can bring about. So it is
+ * asked now and then who is there. Names are never used again, and who is known here by the time of
+ * the answer was on the bus when it was made, or is gone. */
 static int on_names(sd_bus_message *message, void *userdata, sd_bus_error *error)
 {
 	struct qda_dbus *dbus = userdata;
@@ -404,8 +404,8 @@ static int refuse_path(struct qda_dbus *dbus, sd_bus_message *message)
 	return qda_dbus_refuse(dbus, NULL, message, &fail);
 }
 
-/* An interface or property that sd-bus does not know is repeated in its answer, megabytes of it if need
- * be. Those that there are have short names. */
+/* An interface or property that sd-bus does not know is repeated in its answer, megabytes of it if
+ * need be. Those that there are have short names. */
 static int refuse_property(struct qda_dbus *dbus, struct qda_dbus_peer *peer,
 			   sd_bus_message *message)
 {

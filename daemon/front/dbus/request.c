@@ -211,8 +211,8 @@ int qda_dbus_answer_done(const struct qda_dbus_request *r)
 
 /* --- later --- */
 
-/* The call again, with nothing but what an answer needs; polkit's yes needs its arguments, too. What else
- * it brought, any number of descriptors, nobody is charged for. */
+/* The call again, with nothing but what an answer needs; polkit's yes needs its arguments, too.
+ * What else it brought, any number of descriptors, nobody is charged for. */
 static int keep_call(const struct qda_dbus_request *r, bool with_arguments, sd_bus_message **out)
 {
 	sd_bus_message *call = r->message, *m = NULL;
