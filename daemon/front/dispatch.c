@@ -241,18 +241,20 @@ int qda_request_answer_done(const struct qda_request *r, int e)
 
 static int handle_buffer_free(const struct qda_request *r, struct qda_fail *fail)
 {
-	return qda_request_answer_done(r, qda_buffer_free(r->conn->client, r->msg->buffer_free.buffer, fail));
+	uint64_t buffer = r->msg->buffer_free.buffer;
+
+	return qda_request_answer_done(r, qda_buffer_free(r->conn->client, buffer, fail));
 }
 
 /* Anything else could keep whoever closes it waiting: the software DSP, last of all. The file
  * system is not asked, for it may be a program of the client's. */
 static int check_dirs(const struct qda_packet *packet, struct qda_fail *fail)
 {
+	const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
 	struct statx sx;
 
 	for (unsigned i = 0; i < packet->n_fds; i++)
-		if (statx(packet->fds[i], "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &sx) < 0 ||
-		    !S_ISDIR(sx.stx_mode))
+		if (statx(packet->fds[i], "", flags, STATX_TYPE, &sx) < 0 || !S_ISDIR(sx.stx_mode))
 			return qda_fail(fail, ENOTDIR,
 					"descriptor %u beside SessionOpen is no directory", i + 1);
 	return 0;
@@ -269,7 +271,6 @@ static int handle_session_open(const struct qda_request *r, struct qda_fail *fai
 		.wait_ms = r->msg->session_open.wait_ms,
 		.hang_ms = r->msg->session_open.hang_ms,
 	};
-
 	int e = check_dirs(r->packet, fail);
 
 	return e < 0 ? e : qda_session_open(r->conn->client, &request, &to, fail);
