@@ -160,7 +160,7 @@ void fake_stop(struct fake *f, struct qda_client *client)
 struct qda_module *fake_module(struct qda_client *client)
 {
 	struct qda_session *session;
-	struct qda_module *module;
+	struct qda_module *module = NULL;
 	struct qda_error e;
 
 	if (qda_session_open(client, NULL, &session, &e) ||
