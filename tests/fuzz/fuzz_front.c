@@ -634,7 +634,7 @@ bool qda_disposer_is_owed(const struct qda_disposer *disposer)
 	return false;
 }
 
-int qda_disposer_new(uv_loop_t *of, struct qda_disposer **out)
+int qda_disposer_new(uv_loop_t *of, struct qda_disposer **disposer)
 {
 	return 0;
 }
