@@ -4,17 +4,23 @@
  * for a signal. A nudge is a signal to the thread that made it, each millisecond between begin and
  * end: what is closed there waits no longer than that. Signals do nothing else.
  *
+ * Begin and end cost nothing where they follow close upon each other: the timer goes on until a
+ * signal comes outside of them.
+ *
  * Nothing helps where a file is somebody else's (FUSE).
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <time.h>
 
+/* Stays where it is from init to deinit. */
 struct qda_nudge {
 	timer_t timer;
-	bool made;	/* without a timer nobody is nudged */
-	unsigned depth;	/* begun and not ended */
+	bool made;			/* without a timer nobody is nudged */
+	volatile sig_atomic_t depth;	/* begun and not ended */
+	volatile sig_atomic_t runs;	/* the timer */
 };
 
 void qda_nudge_init(struct qda_nudge *nudge);
