@@ -18,6 +18,7 @@
 #define WORDS_MAX 32
 
 struct said said;
+gid_t command_group;
 
 /* In the child. The program is opened before: another user may have no way to it. */
 static void exec_command(const struct broker *b, uid_t uid, const char *const *words)
@@ -30,7 +31,8 @@ static void exec_command(const struct broker *b, uid_t uid, const char *const *w
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (b)
 		setenv("QDAD_SOCKET", b->socket, 1);
-	if (uid != getuid() && (setgroups(0, NULL) || setgid(uid) || setuid(uid)))
+	if (uid != getuid() &&
+	    (setgroups(command_group != 0, &command_group) || setgid(uid) || setuid(uid)))
 		_exit(98);
 	fexecve(program, (char *const *)argv, environ);
 	_exit(99);

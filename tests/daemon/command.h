@@ -16,8 +16,11 @@ struct said {
 };
 extern struct said said;
 
+/* A group that processes of other uids have besides; 0: none. */
+extern gid_t command_group;
+
 /* To its end; the exit status. A uid that is not ours takes root; such a process has no group but
- * that of the same number. */
+ * that of the same number, and command_group. */
 int command_as(const struct broker *b, uid_t uid, const char *const *words);
 #define QDACTL_AS(b, uid, ...) command_as(b, uid, (const char *const[]){ __VA_ARGS__, NULL })
 #define QDACTL_RUN(b, ...)     QDACTL_AS(b, getuid(), __VA_ARGS__)
