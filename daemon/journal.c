@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
+#include <unistd.h>
 
 #include "core/monitor.h"
 
@@ -131,10 +133,15 @@ static void say_who(const struct qda_happening *happening, char *text, size_t si
 		snprintf(text, size, "client %" PRIu64 " (uid %u), ", client->id, who->uid);
 }
 
-/* The message, in one line: some of it is the DSP's. */
+/* The message, in one line: some of it is the DSP's. It is lost where it would have to be waited
+ * for: a pipe that nobody reads. */
 static void write_line(char *message, const struct qda_client *client, unsigned left_out)
 {
+	struct pollfd p = { STDERR_FILENO, POLLOUT, 0 };
 	char about[64] = "", more[64] = "";
+
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+		return;
 
 	message += strlen("MESSAGE=");
 	for (char *c = message; *c; c++)

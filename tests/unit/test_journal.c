@@ -3,6 +3,7 @@
  * What is written into the journal, and how much of it a user can cause.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,6 +169,27 @@ static void without_a_journal_they_are_lines(void **state)
 	close(file);
 }
 
+/* What anybody can bring about must not have the loop wait for whoever reads the lines. */
+static void lines_that_nobody_reads_are_lost(void **state)
+{
+	const struct qda_client client = { .id = 7, .principal = { .uid = 1000 } };
+	int saved = dup(2), fds[2];
+	char full[4096] = "";
+
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_true(qda_journal_begin(no_time, true));
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fds[1], F_SETPIPE_SZ, sizeof(full)), sizeof(full));
+	assert_int_equal(write(fds[1], full, sizeof(full)), sizeof(full));
+	assert_int_equal(dup2(fds[1], 2), 2);
+	qda_journal_happened(&(struct qda_happening){ .what = "session-lost", .client = &client,
+						      .domain = "cdsp", .text = "x" });
+	assert_int_equal(dup2(saved, 2), 2);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup(refusals_are_written_by_their_code, begin_entries),
 		cmocka_unit_test_setup(what_was_ended_is_written, begin_entries),
 		cmocka_unit_test(without_a_journal_they_are_lines),
+		cmocka_unit_test(lines_that_nobody_reads_are_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
